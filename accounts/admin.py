@@ -1,0 +1,141 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from accounts import services
+from accounts.models import User, UserQuerySet
+from config.errors import DomainError
+from sessions_app.models import EndReason
+from sessions_app.services import end_all_of
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    """People register themselves and leave by the actions; hashes are not shown."""
+
+    list_display = (
+        "email",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "created_at",
+    )
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("email", "first_name", "last_name", "=id")
+    ordering = ("-created_at", "-id")
+    readonly_fields = (
+        "id",
+        "email",
+        "is_active",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "last_login",
+    )
+    fieldsets = (
+        (None, {"fields": ("id", "email", "email_verified", "is_active")}),
+        (
+            "Profile",
+            {"fields": ("first_name", "last_name", "phone_number", "locale")},
+        ),
+        ("Rights", {"fields": ("is_staff", "is_superuser")}),
+        (
+            "Times",
+            {"fields": ("created_at", "updated_at", "deleted_at", "last_login")},
+        ),
+    )
+    actions = ("activate", "deactivate", "end_sessions", "delete_softly")
+
+    @admin.action(description="Activate")
+    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        refused = services.activate_users(user_ids=ids, by=_acting(request))
+        self._report(request, len(ids), refused)
+
+    @admin.action(description="Deactivate")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        refused = services.deactivate_users(user_ids=ids, by=_acting(request))
+        self._report(request, len(ids), refused)
+
+    @admin.action(description="Delete (softly)")
+    def delete_softly(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        refused = services.deactivate_users(
+            user_ids=ids, by=_acting(request), delete=True
+        )
+        self._report(request, len(ids), refused)
+
+    @admin.action(description="End all sessions")
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        number = end_all_of(ids, reason=EndReason.REVOKED, by=request.user)
+        self.message_user(request, f"{number} sessions ended.", messages.SUCCESS)
+
+    def _report(
+        self, request: HttpRequest, chosen: int, refused: dict[Any, DomainError]
+    ) -> None:
+        done = chosen - len(refused)
+        if done:
+            self.message_user(request, f"{done} people changed.", messages.SUCCESS)
+        for reason in {refusal.message for refusal in refused.values()}:
+            self.message_user(request, reason, messages.ERROR)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A refusal is told on the page, and nothing of the form is kept."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        names = set(form.changed_data)
+        rights = {"is_staff", "is_superuser"}
+        if names & rights:
+            services.update_rights(
+                user=obj,
+                by=_acting(request),
+                is_staff=obj.is_staff,
+                is_superuser=obj.is_superuser,
+            )
+        profile = {name: getattr(obj, name) for name in sorted(names - rights)}
+        services.update_profile(user=obj, by=_acting(request), **profile)
+
+    def get_queryset(self, request: HttpRequest) -> UserQuerySet:
+        return User.objects.get_queryset()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    has_change_permission = has_view_permission
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _acting(request: HttpRequest) -> User:
+    user = request.user
+    if not isinstance(user, User):
+        raise TypeError("The console is for signed-in people.")
+    return user

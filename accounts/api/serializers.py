@@ -1,0 +1,129 @@
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from accounts.api.fields import AddressField, LocaleField, PhoneField
+from config.api.fields import LineField
+from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
+from config.api.serializers import ReadSerializer, RefusedField
+
+NAME_LENGTH = 150
+
+
+def password_field(**kwargs: Any) -> serializers.CharField:
+    """Exactly as received: no trimming, and nothing longer reaches the hash."""
+    return serializers.CharField(
+        trim_whitespace=False,
+        max_length=settings.PASSWORD_MAXIMUM_LENGTH,
+        write_only=True,
+        **kwargs,
+    )
+
+
+class UserSerializer(ReadSerializer):
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField(allow_null=True)
+    phone_number = serializers.CharField(allow_null=True)
+    is_active = serializers.BooleanField()
+    is_superuser = serializers.BooleanField()
+    locale = serializers.CharField(allow_null=True)
+    email_verified = serializers.BooleanField()
+    preferences = serializers.DictField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField(allow_null=True)
+
+
+class TokenSerializer(ReadSerializer):
+    access_token = serializers.CharField()
+    refresh_token = serializers.CharField()
+    token_type = serializers.CharField(default="bearer")
+    expires_in = serializers.IntegerField(help_text="Seconds of the access token.")
+    user = UserSerializer()
+
+
+class UserPageSerializer(serializers.Serializer[Any]):
+    data = UserSerializer(many=True)  # type: ignore[assignment]  # the contract's name hides `Serializer.data`, not used here
+    pagination = PaginationSerializer()
+
+
+class RegisterSerializer(serializers.Serializer[Any]):
+    """Other names in the body, rights among them, are ignored."""
+
+    email = AddressField()
+    password = password_field(
+        help_text="12 to 128 characters of any kind, hard to guess."
+    )
+    first_name = LineField(max_length=NAME_LENGTH)
+    last_name = LineField(
+        max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
+    )
+    phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return without_null(attrs)
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    email = AddressField()
+    password = password_field()
+
+
+class PasswordFormSerializer(serializers.Serializer[Any]):
+    """RFC 6749 §4.3.2, for the Authorize button of the API documents."""
+
+    username = AddressField()
+    password = password_field()
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh_token = serializers.CharField(max_length=4096)
+
+
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    current_password = password_field()
+    new_password = password_field(
+        help_text="12 to 128 characters of any kind, hard to guess."
+    )
+
+
+class ProfileSerializer(serializers.Serializer[Any]):
+    first_name = LineField(max_length=NAME_LENGTH, required=False)
+    last_name = LineField(
+        max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
+    )
+    phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
+    preferences = serializers.DictField(required=False)
+    locale = LocaleField(required=False, allow_blank=True, allow_null=True)
+    is_superuser = RefusedField()
+    is_active = RefusedField()
+    email = RefusedField()
+    password = RefusedField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return without_null(attrs)
+
+
+class PersonSerializer(ProfileSerializer):
+    """What a superuser may set of a person."""
+
+    is_active = serializers.BooleanField(required=False)  # type: ignore[assignment]  # allowed here, refused in the parent
+
+
+class UserListQuery(PageQuery):
+    is_active = serializers.BooleanField(required=False)
+    is_superuser = serializers.BooleanField(required=False)
+    search = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAXIMUM_SEARCH
+    )
+    sort_by = serializers.ChoiceField(
+        choices=("created_at", "updated_at", "email", "first_name", "last_name"),
+        default="created_at",
+    )
+
+
+def without_null(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Null and empty are one thing in the database: the empty text."""
+    return {name: "" if value is None else value for name, value in attrs.items()}

@@ -1,0 +1,254 @@
+"""Registration and sign-in; the own profile, and everybody's for superusers."""
+
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import FormParser
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import services
+from accounts.api.permissions import IsSelfOrSuperuser, IsSuperuser
+from accounts.api.serializers import (
+    LoginSerializer,
+    PasswordChangeSerializer,
+    PasswordFormSerializer,
+    PersonSerializer,
+    ProfileSerializer,
+    RefreshSerializer,
+    RegisterSerializer,
+    TokenSerializer,
+    UserListQuery,
+    UserPageSerializer,
+    UserSerializer,
+)
+from accounts.errors import (
+    InvalidCredentials,
+    LastOwner,
+    LastSuperuser,
+    OwnAccount,
+    RegistrationRefused,
+    WrongPassword,
+)
+from accounts.models import User
+from config import errors
+from config.api.messages import message
+from config.api.pages import order, page_of
+from config.api.serializers import MessageSerializer
+from limits.errors import TooManyAttempts
+from sessions_app.devices import device_id
+from sessions_app.errors import RefreshTokenReused, SessionEnded, TokenInvalid
+from sessions_app.services import rotate_session
+
+DEVICE_ID = OpenApiParameter(
+    "X-Device-Id",
+    str,
+    OpenApiParameter.HEADER,
+    description="A name that the client gives its device, 255 characters at most.",
+)
+
+
+def caller(request: Request) -> User:
+    return cast(User, request.user)
+
+
+class PublicView(APIView):
+    """Open to anyone: a token that happens to come along is not even read."""
+
+    authentication_classes: ClassVar = []
+    permission_classes: ClassVar = [AllowAny]
+
+
+class RegisterView(PublicView):
+    limits: ClassVar = {"POST": "register"}
+    refusals: ClassVar = {"POST": [RegistrationRefused]}
+
+    @extend_schema(
+        operation_id="register",
+        tags=["Authentication"],
+        request=RegisterSerializer,
+        responses={201: UserSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make an account. Whether an address is known is not told."""
+        body = RegisterSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        user = services.register_user(**body.validated_data)
+        return Response(UserSerializer(user).data, status=201)
+
+
+class LoginView(PublicView):
+    limits: ClassVar = {"POST": "login"}
+    refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
+
+    @extend_schema(
+        operation_id="login",
+        tags=["Authentication"],
+        parameters=[DEVICE_ID],
+        request=LoginSerializer,
+        responses=TokenSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Sign in on this device: a new session and its first pair of tokens."""
+        body = LoginSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        tokens = services.sign_in(device_id=device_id(request.headers.get("X-Device-Id", "")), **body.validated_data)
+        return Response(TokenSerializer(tokens).data)
+
+
+class PasswordFormLoginView(PublicView):
+    limits: ClassVar = {"POST": "login"}
+    refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
+    parser_classes: ClassVar = [FormParser]
+
+    @extend_schema(
+        operation_id="login_oauth",
+        tags=["Authentication"],
+        parameters=[DEVICE_ID],
+        request={"application/x-www-form-urlencoded": PasswordFormSerializer},
+        responses=TokenSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Sign in by the OAuth 2 password form, as the Authorize button does."""
+        body = PasswordFormSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        tokens = services.sign_in(
+            email=body.validated_data["username"],
+            password=body.validated_data["password"],
+            device_id=device_id(request.headers.get("X-Device-Id", "")),
+        )
+        return Response(TokenSerializer(tokens).data)
+
+
+class RefreshView(PublicView):
+    limits: ClassVar = {"POST": "refresh"}
+    refusals: ClassVar = {"POST": [TokenInvalid, SessionEnded, RefreshTokenReused]}
+
+    @extend_schema(
+        operation_id="refresh",
+        tags=["Authentication"],
+        request=RefreshSerializer,
+        responses=TokenSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Spend a refresh token for a new pair. Sent twice within ten seconds it gets
+        the same pair again; later, it counts as stolen and ends the session.
+        """
+        body = RefreshSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        tokens = rotate_session(**body.validated_data)
+        return Response(TokenSerializer(tokens).data)
+
+
+class MeView(APIView):
+    limits: ClassVar = {"PATCH": "profile"}
+
+    @extend_schema(operation_id="get_me", tags=["Users"], responses=UserSerializer)
+    def get(self, request: Request) -> Response:
+        """The caller."""
+        return Response(UserSerializer(request.user).data)
+
+    @extend_schema(
+        operation_id="update_me",
+        tags=["Users"],
+        request=ProfileSerializer,
+        responses=UserSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        """Change the own profile."""
+        return update(request, caller(request), ProfileSerializer)
+
+
+class MyPasswordView(APIView):
+    limits: ClassVar = {"PATCH": "password"}
+    refusals: ClassVar = {"PATCH": [WrongPassword, TooManyAttempts]}
+
+    @extend_schema(
+        operation_id="change_my_password",
+        tags=["Users"],
+        request=PasswordChangeSerializer,
+        responses=MessageSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        """Change the password; this session goes on, every other one ends."""
+        body = PasswordChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.change_password(
+            user=caller(request), keep=cast(Any, request.auth).pk, **body.validated_data
+        )
+        return message("The password is changed.")
+
+
+class UserListView(APIView):
+    permission_classes: ClassVar = [IsAuthenticated, IsSuperuser]
+    refusals: ClassVar = {"GET": [errors.PermissionDenied, errors.ValidationFailed]}
+
+    @extend_schema(
+        operation_id="list_users",
+        tags=["Users"],
+        parameters=[UserListQuery],
+        responses=UserPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """Everybody, for superusers."""
+        query = UserListQuery.read(request)
+        people = User.objects.existing()
+        for name in ("is_active", "is_superuser"):
+            if name in query:
+                people = people.filter(**{name: query[name]})
+        if query.get("search"):
+            people = people.matching(query["search"])
+        people = order(people, by=query["sort_by"], direction=query["sort_order"])
+        return Response(page_of(people, query, UserSerializer))
+
+
+class UserView(APIView):
+    permission_classes: ClassVar = [IsAuthenticated, IsSelfOrSuperuser]
+    limits: ClassVar = {"PATCH": "profile", "DELETE": "delete_user"}
+    refusals: ClassVar = {
+        "GET": [errors.PermissionDenied, errors.NotFound],
+        "PATCH": [OwnAccount, LastSuperuser, LastOwner, errors.NotFound],
+        "DELETE": [OwnAccount, LastSuperuser, LastOwner, errors.NotFound],
+    }
+
+    def person(self, user_id: UUID) -> User:
+        if user_id == self.request.user.pk:
+            return caller(self.request)
+        return get_object_or_404(User.objects.existing(), pk=user_id)
+
+    @extend_schema(operation_id="get_user", tags=["Users"], responses=UserSerializer)
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """A person: oneself, or anybody for superusers."""
+        return Response(UserSerializer(self.person(user_id)).data)
+
+    @extend_schema(
+        operation_id="update_user",
+        tags=["Users"],
+        request=PersonSerializer,
+        responses=UserSerializer,
+    )
+    def patch(self, request: Request, user_id: UUID) -> Response:
+        """Change a profile. `is_active` is for superusers, and for others' accounts."""
+        shape = PersonSerializer if caller(request).is_superuser else ProfileSerializer
+        return update(request, self.person(user_id), shape)
+
+    @extend_schema(
+        operation_id="delete_user", tags=["Users"], responses=MessageSerializer
+    )
+    def delete(self, request: Request, user_id: UUID) -> Response:
+        """Delete a person, softly: out at once, restorable by an operator."""
+        if not caller(request).is_superuser:
+            raise errors.PermissionDenied
+        services.delete_user(user_id=user_id, by=caller(request))
+        return message("The user is deleted.")
+
+
+def update(request: Request, user: User, shape: type[ProfileSerializer]) -> Response:
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    services.update_profile(user=user, by=caller(request), **body.validated_data)
+    return Response(UserSerializer(user).data)

@@ -1,0 +1,41 @@
+from config.errors import DomainError
+
+
+class InvalidCredentials(DomainError):
+    status = 401
+    code = "invalid_credentials"
+    message = "The email address or the password is wrong."
+
+
+class RegistrationRefused(DomainError):
+    """Says nothing of whether the address is known."""
+
+    status = 400
+    code = "registration_refused"
+    message = "This registration could not be completed."
+
+
+class WrongPassword(DomainError):
+    status = 403
+    code = "wrong_password"
+    message = "The current password is wrong."
+
+
+class OwnAccount(DomainError):
+    status = 403
+    code = "own_account"
+    message = "You cannot do this to your own account."
+
+
+class LastSuperuser(DomainError):
+    status = 409
+    code = "last_superuser"
+    message = "There must always be an active superuser."
+
+
+class LastOwner(DomainError):
+    """With `organizations`: those that would be left without an active owner."""
+
+    status = 409
+    code = "last_owner"
+    message = "An organization would be left without an active owner."

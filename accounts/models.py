@@ -1,0 +1,155 @@
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    BaseUserManager,
+    PermissionsMixin,
+)
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.addresses import MAXIMUM_KEY_LENGTH, MAXIMUM_LENGTH, email_key
+from accounts.locales import validate_locale
+from accounts.phones import validate_phone_number
+from config.identifiers import new_id
+from sessions_app.models import HoldsSessions
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def existing(self) -> Self:
+        """Not deleted: a deleted person is in no list."""
+        return self.filter(deleted_at=None)
+
+    def active_superusers(self) -> Self:
+        return self.filter(is_superuser=True, is_active=True)
+
+    def locked(self) -> Self:
+        """In id order, so that two who lock several never wait for each other."""
+        return self.select_for_update(no_key=True).order_by("pk")
+
+    def matching(self, text: str) -> Self:
+        """Part of the address or of a name, whatever the case; no wildcards."""
+        return self.filter(
+            Q(email__icontains=text)
+            | Q(first_name__icontains=text)
+            | Q(last_name__icontains=text)
+        )
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def existing(self) -> UserQuerySet:
+        return self.get_queryset().existing()
+
+    def active_superusers(self) -> UserQuerySet:
+        return self.get_queryset().active_superusers()
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Raises User.DoesNotExist, also for what is no address."""
+        try:
+            return self.get(email_key=email_key(username or ""))
+        except ValidationError as exc:
+            raise self.model.DoesNotExist from exc
+
+    def create_user(self, email: str, password: str | None, **fields: Any) -> "User":
+        """Raises ValidationError for a bad address, IntegrityError for a taken one."""
+        user = self.model(email=email.strip(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None, **fields: Any) -> "User":
+        return self.create_user(
+            email, password, is_staff=True, is_superuser=True, **fields
+        )
+
+
+class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
+    """A person. Known by mail address; leaves by `deactivate_users` and no other way."""
+
+    SESSION_COLUMNS = (
+        "id",
+        "email",
+        "first_name",
+        "last_name",
+        "phone_number",
+        "locale",
+        "preferences",
+        "email_verified",
+        "is_active",
+        "is_superuser",
+        "created_at",
+        "updated_at",
+        "session_epoch",
+    )
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = ["first_name"]
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    email = models.EmailField(max_length=MAXIMUM_LENGTH)
+    email_key = models.CharField(max_length=MAXIMUM_KEY_LENGTH, editable=False)
+    email_verified = models.BooleanField(default=False)
+    first_name = models.CharField(max_length=150)
+    last_name = models.CharField(max_length=150, blank=True)
+    phone_number = models.CharField(
+        max_length=15, blank=True, validators=[validate_phone_number]
+    )
+    locale = models.CharField(
+        max_length=35, blank=True, validators=[validate_locale]
+    )
+    preferences = models.JSONField(default=dict, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = UserManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["email_key"], name="one_account_per_email"),
+            models.CheckConstraint(
+                condition=Q(deleted_at=None) | Q(is_active=False),
+                name="a_deleted_person_is_inactive",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="people_by_age")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """The key follows the address, on every path that saves."""
+        written = kwargs.get("update_fields")
+        if written is None or "email" in written:
+            self.email_key = email_key(self.email)
+            if written is not None:
+                kwargs["update_fields"] = {*written, "email_key"}
+        super().save(*args, **kwargs)
+
+    @property
+    def audit_label(self) -> str:
+        return self.email
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def get_session_auth_hash(self) -> str:
+        """A console session ends with the password, and with every other session."""
+        return salted_hmac(
+            "accounts.console",
+            f"{self.password}:{self.session_epoch}",
+            algorithm="sha256",
+        ).hexdigest()
+
+    def get_session_auth_fallback_hash(self) -> Any:
+        """No second secret verifies: SECRET_KEY_FALLBACKS is not in use."""
+        return iter(())

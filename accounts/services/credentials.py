@@ -1,0 +1,83 @@
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.addresses import email_key
+from accounts.errors import InvalidCredentials, WrongPassword
+from accounts.models import User
+from accounts.passwords import check_password_rules
+from audit import services as audit
+from audit.models import Outcome
+from limits import guessing
+from limits.errors import TooManyAttempts
+from sessions_app.models import EndReason
+from sessions_app.services import Tokens, end_all_of, start_session
+
+
+def sign_in(*, email: str, password: str, device_id: str = "") -> Tokens:
+    """Raises InvalidCredentials, TooManyAttempts, ValidationError for a bad address."""
+    user = verify_credentials(email=email, password=password)
+    return start_session(user=user, device_id=device_id)
+
+
+def verify_credentials(*, email: str, password: str) -> User:
+    """The active account that these belong to, for API and console alike.
+
+    One answer and one hash, whatever is wrong: an unknown address, a wrong password, an
+    inactive or deleted account (OWASP ASVS 5.0, 6.3.8). Raises as `sign_in` does.
+    """
+    if len(password) > settings.PASSWORD_MAXIMUM_LENGTH:
+        raise InvalidCredentials
+    key = email_key(email)
+    user = User.objects.filter(email_key=key).first()
+    attempt = _begin(key, user)
+    if not _proves(password, user) or user is None or not user.is_active:
+        audit.record("sign_in.failed", target=user, outcome=Outcome.FAILURE)
+        raise InvalidCredentials
+    guessing.succeed(attempt)
+    return user
+
+
+def _begin(key: str, user: User | None) -> guessing.Attempt:
+    """Counts the attempt; the one that goes over the line is recorded, once."""
+    try:
+        return guessing.begin(key)
+    except TooManyAttempts as refusal:
+        if refusal.crossed:
+            audit.record("sign_in.blocked", target=user, outcome=Outcome.DENIED)
+        raise
+
+
+def _proves(password: str, user: User | None) -> bool:
+    if user is None or not user.has_usable_password():
+        make_password(password)  # takes as long as a check
+        return False
+    return user.check_password(password)
+
+
+def change_password(
+    *, user: User, current_password: str, new_password: str, keep: UUID
+) -> None:
+    """Every session but `keep` ends. Raises WrongPassword, ValidationFailed,
+    TooManyAttempts.
+    """
+    attempt = _begin(email_key(user.email), user)
+    stored = User.objects.values_list("password", flat=True).get(pk=user.pk)
+    if not check_password(current_password, stored):
+        raise WrongPassword
+    guessing.succeed(attempt)
+    check_password_rules(new_password, user=user, field="new_password")
+    _replace_password(user, stored, make_password(new_password), keep)
+
+
+@transaction.atomic
+def _replace_password(user: User, stored: str, encoded: str, keep: UUID) -> None:
+    """Only while the hash is the one that was proved: of two changes, one wins."""
+    mine = User.objects.filter(pk=user.pk, password=stored)
+    if not mine.update(password=encoded, updated_at=timezone.now()):
+        raise WrongPassword
+    end_all_of([user.pk], reason=EndReason.PASSWORD, by=user, keep=keep)
+    audit.record("password.changed", actor=user, target=user)

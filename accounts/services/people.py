@@ -1,0 +1,140 @@
+"""The one way out of activity for people, and the rights that must not run out."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import departures
+from accounts.errors import LastSuperuser, OwnAccount
+from accounts.models import User
+from audit import services as audit
+from config.errors import DomainError, NotFound, PermissionDenied
+from sessions_app.models import EndReason
+from sessions_app.services import end_all_of
+
+
+@transaction.atomic
+def deactivate_users(
+    *, user_ids: Sequence[UUID], by: User | None, delete: bool = False
+) -> dict[UUID, DomainError]:
+    """Shuts people out at once, with every session; with `delete`, softly for good.
+
+    Those who cannot go are named with the reason and stay; the rest goes. `by` is None
+    for an operator. Raises PermissionDenied where the actor lost the right meanwhile.
+    """
+    wanted = set(user_ids)
+    refused = _held_back(wanted)
+    people = _lock(wanted)
+    refused |= {pk: NotFound() for pk in wanted - people.keys()}
+    refused |= _refused_by_rank(people, wanted - refused.keys(), by)
+    going = [people[pk] for pk in sorted(wanted - refused.keys())]
+    _leave(going, by, delete=delete)
+    return refused
+
+
+def _held_back(wanted: set[UUID]) -> dict[UUID, DomainError]:
+    found: dict[UUID, DomainError] = {}
+    for guard in departures.guards:
+        found |= guard(sorted(wanted))
+    return found
+
+
+def _lock(wanted: set[UUID]) -> dict[UUID, User]:
+    """The people concerned and every active superuser: with those, nobody else can go
+    or be demoted before this is decided.
+    """
+    concerned = Q(pk__in=wanted) | Q(is_superuser=True, is_active=True)
+    rows = User.objects.existing().filter(concerned).locked()
+    return {user.pk: user for user in rows}
+
+
+def _refused_by_rank(
+    people: dict[UUID, User], wanted: set[UUID], by: User | None
+) -> dict[UUID, DomainError]:
+    superusers = {u.pk for u in people.values() if u.is_superuser and u.is_active}
+    if by is not None and by.pk not in superusers:
+        raise PermissionDenied
+    refused: dict[UUID, DomainError] = {}
+    if by is not None and by.pk in wanted:
+        refused[by.pk] = OwnAccount()
+    if superusers and superusers <= wanted - refused.keys():
+        refused |= {pk: LastSuperuser() for pk in superusers}
+    return refused
+
+
+def _leave(going: list[User], by: User | None, *, delete: bool) -> None:
+    now = timezone.now()
+    changes: dict[str, Any] = {"is_active": False, "updated_at": now}
+    if delete:
+        changes["deleted_at"] = now
+    # Whoever is out already has nothing to lose, and no second event.
+    leaving = [user for user in going if delete or user.is_active]
+    ids = [user.pk for user in leaving]
+    User.objects.filter(pk__in=ids).update(**changes)
+    end_all_of(ids, reason=EndReason.DEACTIVATED, by=by)
+    action = "user.deleted" if delete else "user.deactivated"
+    audit.record_each(action, leaving, actor=by)
+
+
+@transaction.atomic
+def activate_users(*, user_ids: Sequence[UUID], by: User | None) -> dict[UUID, DomainError]:
+    """Lets people in again; the unknown and deleted are named."""
+    people = {u.pk: u for u in User.objects.existing().filter(pk__in=user_ids).locked()}
+    inactive = [user for user in people.values() if not user.is_active]
+    User.objects.filter(pk__in=[user.pk for user in inactive]).update(
+        is_active=True, updated_at=timezone.now()
+    )
+    audit.record_each("user.activated", inactive, actor=by)
+    return {pk: NotFound() for pk in set(user_ids) - people.keys()}
+
+
+def set_activity(*, user: User, active: bool, by: User) -> None:
+    """Raises OwnAccount, LastSuperuser, NotFound, PermissionDenied, or what a guard
+    names.
+    """
+    if user.pk == by.pk:
+        raise OwnAccount
+    change = activate_users if active else deactivate_users
+    _raise_first(change(user_ids=[user.pk], by=by))
+    user.is_active = active
+
+
+def delete_user(*, user_id: UUID, by: User) -> None:
+    """Softly: the row and its events stay, the address stays taken. Raises as
+    `set_activity` does.
+    """
+    _raise_first(deactivate_users(user_ids=[user_id], by=by, delete=True))
+
+
+def _raise_first(refused: dict[UUID, DomainError]) -> None:
+    for refusal in refused.values():
+        raise refusal
+
+
+@transaction.atomic
+def update_rights(*, user: User, by: User, is_staff: bool, is_superuser: bool) -> None:
+    """Raises OwnAccount for a right of one's own, LastSuperuser, PermissionDenied."""
+    people = _lock({user.pk})
+    if by.pk not in {u.pk for u in people.values() if u.is_superuser and u.is_active}:
+        raise PermissionDenied
+    stored = people.get(user.pk)
+    if stored is None:
+        raise NotFound
+    if (stored.is_staff, stored.is_superuser) == (is_staff, is_superuser):
+        return
+    if user.pk == by.pk:
+        raise OwnAccount
+    User.objects.filter(pk=user.pk).update(
+        is_staff=is_staff, is_superuser=is_superuser, updated_at=timezone.now()
+    )
+    audit.record(
+        "user.rights_changed",
+        actor=by,
+        target=user,
+        is_staff=is_staff,
+        is_superuser=is_superuser,
+    )

@@ -1,0 +1,80 @@
+"""What happened, by whom, to what: rows that are added and never changed."""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.utils import timezone
+
+from config.identifiers import new_id
+
+
+class AppendOnly(TypeError):
+    """Somebody tried to change the past."""
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("Events are not changed.")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly("Events are not deleted.")
+
+
+class Outcome(models.TextChoices):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+class Event(models.Model):
+    """No foreign keys: an event outlives whoever did it and whatever it was done to.
+
+    Labels are what the actor and target were called at that time. A trigger in the
+    database refuses changes of everything else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=64)
+    outcome = models.CharField(
+        max_length=16, choices=Outcome.choices, default=Outcome.SUCCESS
+    )
+    actor_id = models.UUIDField(null=True)
+    actor_label = models.CharField(max_length=254, blank=True)
+    session_id = models.UUIDField(null=True)
+    organization_id = models.UUIDField(null=True)
+    target_type = models.CharField(max_length=64, blank=True)
+    target_id = models.UUIDField(null=True)
+    target_label = models.CharField(max_length=254, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=512, blank=True)
+    request_id = models.CharField(max_length=36, blank=True)
+    data = models.JSONField(default=dict)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=["actor_id", "-id"], name="events_by_actor"),
+            models.Index(fields=["target_id", "-id"], name="events_by_target"),
+            models.Index(fields=["organization_id", "-id"], name="events_by_tenant"),
+            models.Index(fields=["action", "-id"], name="events_by_action"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=Outcome.values),
+                name="an_event_has_a_known_outcome",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly("Events are not changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("Events are not deleted.")

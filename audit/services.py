@@ -1,0 +1,91 @@
+"""Recording. Called inside the transaction of the change, so both happen or neither."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import models, transaction
+
+from audit.models import Event, Outcome
+from config import context
+
+logger = structlog.get_logger("audit")
+
+
+def record(
+    action: str,
+    *,
+    actor: models.Model | None = None,
+    target: models.Model | None = None,
+    outcome: Outcome = Outcome.SUCCESS,
+    organization_id: UUID | None = None,
+    **data: Any,
+) -> Event:
+    """Adds one event; `data` holds what else explains it, never a secret."""
+    (event,) = record_each(
+        action,
+        [target],
+        actor=actor,
+        outcome=outcome,
+        organization_id=organization_id,
+        **data,
+    )
+    return event
+
+
+def record_each(
+    action: str,
+    targets: Iterable[models.Model | None],
+    *,
+    actor: models.Model | None = None,
+    outcome: Outcome = Outcome.SUCCESS,
+    organization_id: UUID | None = None,
+    **data: Any,
+) -> list[Event]:
+    """The same event for each target, in one statement."""
+    here = context.current()
+    common = {
+        "action": action,
+        "outcome": outcome,
+        "actor_id": actor.pk if actor else None,
+        "actor_label": label(actor),
+        "session_id": here.session_id,
+        "organization_id": organization_id,
+        "address": here.address or None,
+        "agent": here.agent.replace("\0", ""),
+        "request_id": here.request_id,
+        "data": data,
+    }
+    events = Event.objects.bulk_create(
+        Event(**common, **_target(target)) for target in targets
+    )
+    for event in events:
+        transaction.on_commit(partial(_log, event))
+    return events
+
+
+def label(subject: models.Model | None) -> str:
+    """What a person calls it: `audit_label` where the model has one."""
+    return str(getattr(subject, "audit_label", ""))[:254]
+
+
+def _target(target: models.Model | None) -> dict[str, Any]:
+    if target is None:
+        return {}
+    return {
+        "target_type": target._meta.model_name,
+        "target_id": target.pk,
+        "target_label": label(target),
+    }
+
+
+def _log(event: Event) -> None:
+    logger.info(
+        event.action,
+        outcome=str(event.outcome),
+        actor_id=str(event.actor_id) if event.actor_id else None,
+        target_type=event.target_type or None,
+        target_id=str(event.target_id) if event.target_id else None,
+    )

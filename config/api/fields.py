@@ -1,0 +1,23 @@
+"""Fields of input that several apps take."""
+
+import unicodedata
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.problems import FIELD_CODES
+
+
+class LineField(serializers.CharField):
+    """Text of one line, trimmed: control characters are refused, all else is kept."""
+
+    default_error_messages = {
+        "control_characters_not_allowed": FIELD_CODES["control_characters_not_allowed"]
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        # NUL is a control character too, but has a word of its own.
+        if any(unicodedata.category(c) == "Cc" for c in text if c != "\0"):
+            self.fail("control_characters_not_allowed")
+        return text

@@ -1,0 +1,71 @@
+"""Shapes that every app shares."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.api.problems import FIELD_CODES
+
+
+class ReadSerializer(serializers.Serializer[Any]):
+    """Describes an answer and renders it without building a field per value.
+
+    DRF copies every declared field for each instance of a serializer, a quarter of a
+    stock request. Here the declaration serves the OpenAPI document, and a value is the
+    attribute of the same name; the JSON encoder knows UUIDs and times. An empty text in
+    a field that may be null is null.
+    """
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return {
+            name: _value(instance, name, field)
+            for name, field in self._declared_fields.items()  # type: ignore[attr-defined]  # set by DRF's metaclass
+        }
+
+
+def _value(instance: Any, name: str, field: serializers.Field[Any, Any, Any, Any]) -> Any:
+    if isinstance(field, serializers.BaseSerializer):
+        return field.to_representation(getattr(instance, name))
+    value = getattr(instance, name)
+    return None if value == "" and field.allow_null else value
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    success = serializers.BooleanField(default=True)
+    message = serializers.CharField()
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    field = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # the contract's name hides nothing that is used
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457 with the envelope that clients read."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    success = serializers.BooleanField()
+    errors = FaultSerializer(many=True)  # type: ignore[assignment]  # the contract's name hides `Serializer.errors`, not used here
+
+
+def refused_fields(*names: str) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    return {name: RefusedField() for name in names}
+
+
+class RefusedField(serializers.Field[Any, Any, Any, Any]):
+    """A name that this call refuses instead of ignoring it."""
+
+    default_error_messages = {"not_allowed": FIELD_CODES["not_allowed"]}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, write_only=True, allow_null=True, **kwargs)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        if data is not serializers.empty:
+            self.fail("not_allowed")
+        return super().validate_empty_values(data)

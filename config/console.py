@@ -1,0 +1,45 @@
+"""The admin console: its site, and the middleware that runs only under its path."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from config.api.problems import in_console
+
+
+class Console(AdminSite):
+    site_header = "Backend API"
+    site_title = "Backend API"
+    index_title = "Console"
+    site_url = "/"
+
+
+class OnlyInConsole:
+    """Skips a middleware elsewhere: calls know no cookie, and pay for none.
+
+    So a console cookie says nothing to the API, by construction.
+    """
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if in_console(request):
+            return super().__call__(request)  # type: ignore[misc,no-any-return]  # the middleware mixed in has it
+        return self.get_response(request)  # type: ignore[no-any-return]  # Django types the chain as Any
+
+
+class ConsoleSessions(OnlyInConsole, SessionMiddleware):
+    pass
+
+
+class ConsoleAuthentication(OnlyInConsole, AuthenticationMiddleware):
+    pass
+
+
+class ConsoleMessages(OnlyInConsole, MessageMiddleware):
+    pass

@@ -1,0 +1,219 @@
+"""The outermost ASGI layer: what holds for every answer, also those Django never sees.
+
+Request id, client address, refused hosts, plain HTTP, the limits on bytes, the crash
+guard, the deadline, security headers and the access line have their one home here.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from config import context, errors, policies
+from config.addresses import client_address, client_scheme
+from config.api import problems
+from config.errors import DomainError
+from config.health import is_health
+from config.identifiers import new_id
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+REQUEST_ID = re.compile(
+    r"\A(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z", re.IGNORECASE
+)
+# Long enough for every browser; what is stored and parsed is bounded.
+MAXIMUM_AGENT = 512
+
+logger = structlog.get_logger("edge")
+
+
+class Edge:
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.application(scope, receive, send)
+            return
+        headers = _joined_headers(scope)
+        _resolve(scope, headers)
+        context.enter(
+            context.RequestContext(
+                request_id=_request_id(headers.get(b"x-request-id", "")),
+                address=scope["client"][0],
+                agent=headers.get(b"user-agent", "")[:MAXIMUM_AGENT],
+            )
+        )
+        if scope["type"] == "http":
+            await Exchange(scope, headers, receive, send).run(self.application)
+        else:
+            await self.application(scope, receive, send)
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(
+        self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send
+    ) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.receive = receive
+        self.send = send
+        self.received = 0
+        self.status = 0
+        self.started_at = time.perf_counter()
+
+    async def run(self, application: Application) -> None:
+        try:
+            refuse(self.scope, self.headers)
+            if _is_plain(self.scope):
+                await self.insist_on_https()
+                return
+            async with asyncio.timeout(settings.REQUEST_DEADLINE.total_seconds()):
+                await application(self.scope, self.counted_receive, self.finished_send)
+        except TimeoutError:
+            logger.warning("deadline_passed", path=self.scope["path"])
+            await self.answer(errors.Unavailable())
+        except DomainError as refusal:
+            await self.answer(refusal)
+        # The last guard: whatever escaped is logged whole and told to nobody.
+        except Exception:
+            logger.exception("request_crashed")
+            await self.answer(errors.InternalError())
+        finally:
+            self.log()
+
+    async def counted_receive(self) -> Message:
+        message = await self.receive()
+        if message["type"] == "http.request":
+            self.received += len(message.get("body", b""))
+            if self.received > settings.MAX_BODY_BYTES:
+                raise errors.BodyTooLarge
+        return message
+
+    async def finished_send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()),
+                *policies.headers_for(self.scope, message),
+                (b"x-request-id", context.current().request_id.encode()),
+            ]
+        await self.send(message)
+
+    async def insist_on_https(self) -> None:
+        """Pages move; a call is refused, or it would send its token in clear twice."""
+        if self.scope["path"].startswith("/api/"):
+            raise errors.SecureTransportRequired
+        path = self.scope.get("raw_path", b"/").decode("latin-1")
+        query = self.scope["query_string"].decode()
+        location = f"https://{self.headers[b'host']}{path}{'?' * bool(query)}{query}"
+        await self.reply(308, b"", {"Location": location})
+
+    async def answer(self, problem: DomainError) -> None:
+        """Where an answer has begun, the only honest end is a broken connection."""
+        if self.status:
+            raise ConnectionAbortedError(problem.code)
+        fields = {"Content-Type": problems.CONTENT_TYPE} | problems.headers(problem)
+        fields |= policies.cross_origin(self.headers.get(b"origin", ""))
+        await self.reply(problem.status, problems.encode(problem), fields)
+
+    async def reply(self, status: int, body: bytes, fields: dict[str, str]) -> None:
+        fields["Content-Length"] = str(len(body))
+        headers = [(k.lower().encode(), v.encode()) for k, v in fields.items()]
+        await self.finished_send(
+            {"type": "http.response.start", "status": status, "headers": headers}
+        )
+        await self.finished_send({"type": "http.response.body", "body": body})
+
+    def log(self) -> None:
+        logger.info(
+            "request",
+            method=self.scope["method"],
+            path=self.scope["path"],
+            status=self.status,
+            milliseconds=round((time.perf_counter() - self.started_at) * 1000, 1),
+        )
+
+
+# --- What is refused before Django looks at it -------------------------------------
+
+
+def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
+    """Raises the DomainError that says why."""
+    if sum(len(k) + len(v) for k, v in scope["headers"]) > settings.MAX_HEADER_BYTES:
+        raise errors.HeadersTooLarge
+    if not scope["query_string"].isascii():
+        raise errors.MalformedRequest
+    length = headers.get(b"content-length", "0")
+    if not length.isascii() or not length.isdigit():
+        raise errors.MalformedRequest
+    if len(length) > 12 or int(length) > settings.MAX_BODY_BYTES:
+        raise errors.BodyTooLarge
+    host = headers.get(b"host", "")
+    # A probe comes from inside, by address.
+    if not is_health(scope["path"]) and not _is_allowed(
+        host, tuple(settings.ALLOWED_HOSTS)
+    ):
+        raise errors.HostNotAllowed
+
+
+@lru_cache(maxsize=256)
+def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    """Two Host headers arrive joined with a comma and are no name."""
+    domain, port = split_domain_port(host)
+    if port and int(port) > 65535:
+        return False
+    return bool(domain) and validate_host(domain, allowed)
+
+
+def _is_plain(scope: Scope) -> bool:
+    """Plain HTTP where the environment asks for TLS; a probe comes without."""
+    return (
+        settings.SECURE_COOKIES
+        and scope["scheme"] != "https"
+        and not is_health(scope["path"])
+    )
+
+
+# --- What the request says of itself -----------------------------------------------
+
+
+def _joined_headers(scope: Scope) -> dict[bytes, str]:
+    joined: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        joined[name] = f"{joined[name]},{text}" if name in joined else text
+    return joined
+
+
+def _resolve(scope: Scope, headers: dict[bytes, str]) -> None:
+    """From here on, `client` and `scheme` are what the trusted proxies say."""
+    trusted = settings.TRUSTED_PROXY_COUNT
+    peer, port = scope.get("client") or ("", 0)
+    if peer and not port and b"x-forwarded-for" in headers:
+        # Uvicorn started without our options has believed the header already, as it does
+        # of peers on loopback (a real peer has a port). The claim counts only below.
+        peer = "127.0.0.1"
+    scope["client"] = (
+        client_address(peer, headers.get(b"x-forwarded-for", ""), trusted),
+        port,
+    )
+    scope["scheme"] = client_scheme(
+        scope.get("scheme", "http"), headers.get(b"x-forwarded-proto", ""), trusted
+    )
+
+
+def _request_id(claimed: str) -> str:
+    return claimed if REQUEST_ID.match(claimed) else str(new_id())

@@ -1,0 +1,125 @@
+"""Typed readers of the environment that say every missing or bad name at once.
+
+A fault names the variable and what it must be, never its value.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+Value = TypeVar("Value")
+
+# Looked at before the library parses: it would warn with the whole URL in the text.
+DATABASE_SCHEMES = {"postgres", "postgresql", "pgsql", "sqlite"}
+
+
+class Environment:
+    """The process environment, filled up (never overridden) from a `.env` file."""
+
+    def __init__(self, dotenv: Path) -> None:
+        self.faults: list[str] = []
+        if dotenv.is_file():
+            environ.Env.read_env(dotenv)
+
+    def text(self, name: str, default: str = "") -> str:
+        return os.environ.get(name, default).strip()
+
+    def choice(self, name: str, options: tuple[str, ...], default: str) -> str:
+        value = self.text(name) or default
+        if value not in options:
+            self.faults.append(f"{name} must be one of {', '.join(options)}.")
+            return default
+        return value
+
+    def number(
+        self, name: str, default: int, *, minimum: int = 0, maximum: int = 10**9
+    ) -> int:
+        def read(value: str) -> int:
+            number = int(value)
+            if not minimum <= number <= maximum:
+                raise ValueError
+            return number
+
+        return self._read(name, read, default, f"a whole number from {minimum} up")
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        words = {"1": True, "true": True, "yes": True, "on": True}
+        words |= {"0": False, "false": False, "no": False, "off": False}
+        return self._read(
+            name, lambda value: words[value.lower()], default, "true or false"
+        )
+
+    def listing(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """Comma-separated; spaces around an entry do not count."""
+        text = self.text(name)
+        if not text:
+            return list(default)
+        return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+    def numbers_by_name(self, name: str) -> dict[str, int]:
+        """`login=20,refresh=60`"""
+
+        def read(value: str) -> dict[str, int]:
+            pairs = (entry.partition("=") for entry in value.split(","))
+            return {key.strip(): int(number) for key, _, number in pairs}
+
+        return self._read(name, read, {}, "pairs such as login=20,refresh=60")
+
+    def origin(self, name: str, default: str = "") -> str:
+        """An http(s) URL without a slash at its end."""
+        value = self.text(name, default).rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.netloc):
+            self.faults.append(f"{name} must be an http or https URL.")
+            return ""
+        return value
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Django's DATABASES entry, from a URL or from POSTGRES_HOST and its family."""
+        if not self.text(name) and self.text("POSTGRES_HOST"):
+            return {
+                "ENGINE": "django.db.backends.postgresql",
+                "NAME": self.text("POSTGRES_DB", "postgres"),
+                "USER": self.text("POSTGRES_USER", "postgres"),
+                "PASSWORD": self.text("POSTGRES_PASSWORD"),
+                "HOST": self.text("POSTGRES_HOST"),
+                "PORT": self.number("POSTGRES_PORT", 5432, minimum=1, maximum=65535),
+            }
+        return self._read(
+            name, _database, _database(default), "a postgres:// or sqlite:// URL"
+        )
+
+    def mail(self, name: str, default: str) -> dict[str, Any]:
+        return self._read(
+            name, _mail, _mail(default), "such as smtp://user:password@host:587"
+        )
+
+    def _read(
+        self, name: str, cast: Callable[[str], Value], default: Value, shape: str
+    ) -> Value:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return cast(text)
+        except (KeyError, ValueError, ImproperlyConfigured):
+            self.faults.append(f"{name} must be {shape}.")
+            return default
+
+
+def _database(url: str) -> dict[str, Any]:
+    if urlsplit(url).scheme not in DATABASE_SCHEMES:
+        raise ValueError
+    entry = dict(environ.Env.db_url_config(url))
+    if not entry.get("NAME"):
+        raise ValueError
+    return entry
+
+
+def _mail(url: str) -> dict[str, Any]:
+    return dict(environ.Env.email_url_config(url))

@@ -1,0 +1,203 @@
+"""One hop from the event loop to Django's synchronous handler.
+
+Django's own ASGI handler changes threads for every middleware hook and starts a thread
+for each request. Here the body is read on the loop, the whole synchronous chain runs
+in one call on a fixed pool of persistent threads, and the answer is sent from the loop.
+Waiting happens on the loop, before the hop, where it costs no thread.
+"""
+
+import asyncio
+import io
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import signals
+from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from config.edge import Message, Receive, Scope, Send
+from config.errors import Unavailable
+
+# Where a password is hashed: 20 ms of a core each, so they must not take every thread.
+HASHING_PATHS = frozenset(
+    f"{settings.API_PREFIX}{path}"
+    for path in (
+        "/auth/register",
+        "/auth/login",
+        "/auth/login/oauth",
+        "/users/me/password",
+    )
+)
+
+
+class Slots:
+    """A bounded queue for a number of threads. Lives on one event loop."""
+
+    def __init__(self, number: int, queue: int) -> None:
+        self.semaphore = asyncio.Semaphore(number)
+        self.queue = queue
+        self.waiting = 0
+
+    async def acquire(self) -> None:
+        """Raises Unavailable where the queue is full or the wait too long."""
+        if not self.semaphore.locked():
+            await self.semaphore.acquire()
+            return
+        if self.waiting >= self.queue:
+            raise Unavailable(retry_after=1)
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(settings.QUEUE_DEADLINE.total_seconds()):
+                await self.semaphore.acquire()
+        except TimeoutError as exc:
+            raise Unavailable(retry_after=1) from exc
+        finally:
+            self.waiting -= 1
+
+    def release(self) -> None:
+        self.semaphore.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Hop(BaseHandler):
+    """Raises Unavailable before the hop; after it, Django has an answer for everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_middleware(is_async=False)
+        threads = settings.WEB_THREADS
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self.slots = Slots(threads, settings.QUEUE_LENGTH)
+        self.hashing_slots = Slots(max(1, threads - 2), settings.QUEUE_LENGTH)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if body is None:
+            return
+        # The hashing slot first: those who wait for it must hold no other.
+        wanted = [self.slots]
+        if scope["path"] in HASHING_PATHS:
+            wanted.insert(0, self.hashing_slots)
+        async with AsyncExitStack() as held:
+            for slots in wanted:
+                await slots.acquire()
+                held.callback(slots.release)
+            loop = asyncio.get_running_loop()
+            work = self.threads.submit(
+                copy_context().run, self.respond, scope, body, Stream(loop, send)
+            )
+            try:
+                answer = await asyncio.wrap_future(work)
+            finally:
+                if not work.done():
+                    # Past the deadline the thread is still busy, and so are its slots.
+                    _release_later(held.pop_all(), loop, work)
+        if answer:
+            await _send_whole(answer, send)
+
+    def respond(self, scope: Scope, body: bytes, stream: "Stream") -> Answer | None:
+        """On a thread of the pool: the whole of Django. None where it was streamed."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        request = ASGIRequest(scope, io.BytesIO(body))
+        # A chunked body has no length of its own, and DRF reads none without one.
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        response = self.get_response(request)
+        response._handler_class = self.__class__
+        try:
+            headers = _headers(response)
+            if isinstance(response, HttpResponse):
+                return Answer(response.status_code, headers, response.content)
+            stream.write(response.status_code, headers, response)
+            return None
+        finally:
+            # Sends request_finished: the thread gives its connection back to the pool.
+            response.close()
+
+
+class Stream:
+    """Sends chunks from the thread that makes them, at the pace of the reader.
+
+    It stays on that thread because the database connection behind an iterator does.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, send: Send) -> None:
+        self.loop = loop
+        self.send = send
+
+    def write(
+        self, status: int, headers: list[tuple[bytes, bytes]], chunks: Any
+    ) -> None:
+        """`asyncio.TimeoutError` where the reader does not read."""
+        self._wait({"type": "http.response.start", "status": status, "headers": headers})
+        for chunk in chunks:
+            self._wait({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._wait({"type": "http.response.body", "body": b""})
+
+    def _wait(self, message: Message) -> None:
+        sent = asyncio.run_coroutine_threadsafe(_deliver(self.send, message), self.loop)
+        sent.result(settings.REQUEST_DEADLINE.total_seconds())
+
+
+async def _deliver(send: Send, message: Message) -> None:
+    await send(message)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body, bounded by the edge; None where the client has gone."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (name.lower().encode("ascii"), value.encode("latin-1"))
+        for name, value in response.items()
+    ]
+    headers += [
+        (b"set-cookie", morsel.OutputString().encode("ascii"))
+        for morsel in response.cookies.values()
+    ]
+    if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+        headers.append((b"content-length", str(len(response.content)).encode()))
+    return headers
+
+
+async def _send_whole(answer: Answer, send: Send) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": answer.headers,
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _release_later(
+    held: AsyncExitStack, loop: asyncio.AbstractEventLoop, work: "Future[Any]"
+) -> None:
+    def release(_: "Future[Any]") -> None:
+        if not loop.is_closed():
+            asyncio.run_coroutine_threadsafe(held.aclose(), loop)
+
+    work.add_done_callback(release)

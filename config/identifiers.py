@@ -1,0 +1,10 @@
+"""Identifiers of rows and requests: a leaf."""
+
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7): ordered by time, so that indexes stay compact."""
+    return uuid7()

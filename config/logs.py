@@ -1,0 +1,99 @@
+"""Structured logs: JSON lines in production, readable lines in development.
+
+structlog renders both its own events and those of the standard library, so that each
+event is exactly one line, escaped, and carries the request id.
+"""
+
+import logging.config
+from typing import Any
+
+import structlog
+from structlog.types import EventDict, WrappedLogger
+
+from config import context
+
+
+def add_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    here = context.current()
+    if here.request_id:
+        event["request_id"] = here.request_id
+    if here.session_id:
+        event["session_id"] = str(here.session_id)
+    return event
+
+
+def drop_foreign_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Uvicorn repeats its message with terminal colours in it."""
+    event.pop("color_message", None)
+    return event
+
+
+def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """For terminals: no value starts a line or a control sequence of its own."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in {"exception", "timestamp", "level"}:
+            event[name] = "".join(
+                c if c.isprintable() else c.encode("unicode_escape").decode()
+                for c in value
+            )
+    return event
+
+
+SHARED: list[Any] = [
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    add_request,
+    drop_foreign_extras,
+]
+
+
+
+def configure(settings: dict[str, Any]) -> None:
+    """Called by Django with settings.LOGGING."""
+    renderers: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+    ]
+    if settings["format"] == "json":
+        renderers += [structlog.processors.JSONRenderer()]
+    else:
+        renderers += [escape, structlog.dev.ConsoleRenderer(colors=False)]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(_standard_library(settings["level"], renderers))
+
+
+def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "events": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *SHARED],
+                "processors": renderers,
+            }
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "events"}
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Each refused call would be logged twice: the edge writes the access line.
+            "django.request": {"level": "ERROR"},
+            "django.server": {"handlers": [], "propagate": False},
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.error": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": False},
+        },
+    }

@@ -1,0 +1,83 @@
+"""How the application is put together, starts and stops."""
+
+import gc
+import signal
+from types import FrameType
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.urls import get_resolver
+from servestatic import ServeStaticASGI
+
+from config.edge import Application, Edge, Receive, Scope, Send
+from config.health import Draining, Health
+from config.hop import Hop
+
+logger = structlog.get_logger("serving")
+
+
+def build_application() -> Application:
+    """Raises ImproperlyConfigured in the `build` environment, which only builds."""
+    if settings.ENVIRONMENT == "build":
+        raise ImproperlyConfigured("ENVIRONMENT=build is for building, not for serving.")
+    application = Edge(Health(Protocols(Hop())))
+    get_resolver().url_patterns  # noqa: B018  # loads every view before the first request
+    # Nothing loaded so far is ever garbage: frozen, no collection walks it again
+    # (speed.md: the 99th percentile of `me` falls from 34 to 8 ms).
+    gc.collect()
+    gc.freeze()
+    return application
+
+
+class Protocols:
+    """HTTP to static files and Django, the server's own life to `Lifespan`."""
+
+    def __init__(self, hop: Hop) -> None:
+        self.lifespan = Lifespan(hop)
+        self.http = ServeStaticASGI(
+            hop, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL
+        )
+        self.http.add_headers_function = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self.http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 4404})
+
+
+class Lifespan:
+    """ASGI lifespan: notices the wish to stop, and ends threads and connections."""
+
+    def __init__(self, hop: Hop) -> None:
+        self.hop = hop
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        await receive()
+        notice_stop()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.hop.threads.shutdown()
+        for connection in connections.all():
+            if connection.vendor == "postgresql":
+                connection.close_pool()
+        logger.info("stopped")
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def notice_stop() -> None:
+    """Not ready from the first SIGTERM on, while the server still drains."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> Any:
+        Draining.begun = True
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)

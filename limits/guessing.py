@@ -1,0 +1,82 @@
+"""Brute force: failed proofs of a password, however they come in.
+
+One count for API, password change and console. Taken before the hash, so that many at
+once cannot all slip through, and given back on success. Never permanent, and never in
+the way of a person whose address is known for the account (OWASP ASVS 5.0, 6.1.1, 6.3.1).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+
+from config import context
+from config.addresses import bucket
+from limits.errors import TooManyAttempts
+from limits.stores import Count, digest, store
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A proof of a password about to be tried, for an account as it was named."""
+
+    account: str
+    address: str
+
+    @property
+    def pair_key(self) -> str:
+        return digest("guess", "pair", self.account, self.address)
+
+    @property
+    def account_key(self) -> str:
+        return digest("guess", "account", self.account)
+
+    @property
+    def address_key(self) -> str:
+        return digest("guess", "address", self.address)
+
+    @property
+    def known_key(self) -> str:
+        """Stands while the address has lately signed in to the account."""
+        return digest("known", self.account, self.address)
+
+    def limits(self, *, known: bool) -> dict[str, tuple[int, timedelta]]:
+        limits = {
+            self.pair_key: settings.GUESSES_PER_PAIR,
+            self.address_key: settings.GUESSES_PER_ADDRESS,
+        }
+        if not known:
+            limits[self.account_key] = settings.GUESSES_PER_ACCOUNT
+        return limits
+
+
+def begin(account: str) -> Attempt:
+    """Counts an attempt on the account from the current address.
+
+    Raises TooManyAttempts.
+    """
+    attempt = Attempt(account, bucket(context.current().address))
+    if settings.RATELIMIT_ENABLE:
+        known = bool(store().look([attempt.known_key]))
+        limits = attempt.limits(known=known)
+        counts = store().hit({k: int(p.total_seconds()) for k, (_, p) in limits.items()})
+        _refuse(counts, {key: number for key, (number, _) in limits.items()})
+    return attempt
+
+
+def succeed(attempt: Attempt) -> None:
+    """The proof was right: its own pair starts anew, the rest gets its count back."""
+    if settings.RATELIMIT_ENABLE:
+        store().forget([attempt.pair_key, attempt.known_key])
+        store().give_back([attempt.account_key, attempt.address_key])
+        lifetime = int(settings.KNOWN_ADDRESS_LIFETIME.total_seconds())
+        store().hit({attempt.known_key: lifetime})
+
+
+def _refuse(counts: dict[str, Count], limits: dict[str, int]) -> None:
+    over = {key: count for key, count in counts.items() if count.number > limits[key]}
+    if over:
+        raise TooManyAttempts(
+            crossed=any(count.number == limits[key] + 1 for key, count in over.items()),
+            retry_after=max(count.remaining for count in over.values()),
+        )
