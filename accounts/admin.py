@@ -102,7 +102,11 @@ class UserAdmin(admin.ModelAdmin[User]):
             return HttpResponseRedirect(request.path)
 
     def save_model(
-        self, request: HttpRequest, obj: User, form: Any, change: bool
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: Any,
+        change: bool,  # noqa: FBT001  # Django calls it so
     ) -> None:
         names = set(form.changed_data)
         rights = {"is_staff", "is_superuser"}

@@ -1,4 +1,4 @@
-"""Django tells of sign-ins to the console by signals; they are recorded like all others."""
+"""Django tells of sign-ins to the console by signals; they are recorded like others."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How passwords are stored: argon2id at OWASP's first choice, older hashes on the way out."""
+"""How passwords are stored: argon2id as OWASP advises, older hashes on the way out."""
 
 from typing import Any
 
@@ -38,4 +38,4 @@ class LegacyBcryptHasher(BCryptPasswordHasher):
 
     def encode(self, password: str, salt: Any) -> str:
         cut = password.encode()[: self.MAXIMUM_BYTES]
-        return super().encode(cut, salt)  # type: ignore[arg-type,no-any-return]  # bytes pass through force_bytes
+        return super().encode(cut, salt)  # type: ignore[arg-type]  # bytes pass through force_bytes

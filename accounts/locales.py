@@ -8,11 +8,10 @@ SHAPE = re.compile(r"\A[a-z]{2,3}(-[a-z0-9]{2,8}){0,3}\Z")
 
 def validate_locale(locale: str) -> None:
     """BCP 47 in lower case; a regional form of a configured language counts."""
+    refusal = ValidationError("This language is not supported.", code="invalid_choice")
+    if not SHAPE.match(locale):
+        raise refusal
     try:
-        if not SHAPE.match(locale):
-            raise LookupError
         get_supported_language_variant(locale)
     except LookupError as exc:
-        raise ValidationError(
-            "This language is not supported.", code="invalid_choice"
-        ) from exc
+        raise refusal from exc

@@ -100,9 +100,7 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
     phone_number = models.CharField(
         max_length=15, blank=True, validators=[validate_phone_number]
     )
-    locale = models.CharField(
-        max_length=35, blank=True, validators=[validate_locale]
-    )
+    locale = models.CharField(max_length=35, blank=True, validators=[validate_locale])
     preferences = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)

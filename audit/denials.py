@@ -1,6 +1,7 @@
 """A signed-in caller was told no: that is worth an event (OWASP ASVS 5.0, 16.3.2)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from rest_framework.response import Response
@@ -13,7 +14,7 @@ from config.api import problems
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """config.api renders it; here it is remembered."""
     response = problems.exception_handler(exc, context)
-    if response is not None and response.status_code == 403:
+    if response is not None and response.status_code == HTTPStatus.FORBIDDEN:
         request = context["request"]
         if request.user.is_authenticated:
             audit.record(

@@ -13,7 +13,14 @@ from typing import Any
 MINIMUM_KEY_BYTES = 32
 MINIMUM_DISTINCT_CHARACTERS = 5
 # Beginnings of keys that stand in documents and examples.
-EXAMPLE_KEYS = ("changeme", "change-me", "change_me", "django-insecure", "secret", "example")
+EXAMPLE_KEYS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "django-insecure",
+    "secret",
+    "example",
+)
 
 ORIGIN = re.compile(r"\Ahttps?://[a-z0-9.-]+(:\d{1,5})?\Z")
 

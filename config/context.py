@@ -19,11 +19,17 @@ class RequestContext:
     session_id: UUID | None = None
 
 
-_current: ContextVar[RequestContext] = ContextVar("request", default=RequestContext())
+NOBODY = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("request", default=NOBODY)
 
 
 def current() -> RequestContext:
     return _current.get()
+
+
+def for_templates(request: object) -> dict[str, str]:
+    """A context processor: an error page can name the request."""
+    return {"request_id": _current.get().request_id}
 
 
 def enter(context: RequestContext) -> None:

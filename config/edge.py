@@ -33,6 +33,8 @@ REQUEST_ID = re.compile(
 )
 # Long enough for every browser; what is stored and parsed is bounded.
 MAXIMUM_AGENT = 512
+MAXIMUM_LENGTH_DIGITS = 12
+HIGHEST_PORT = 65_535
 
 logger = structlog.get_logger("edge")
 
@@ -159,7 +161,7 @@ def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
     length = headers.get(b"content-length", "0")
     if not length.isascii() or not length.isdigit():
         raise errors.MalformedRequest
-    if len(length) > 12 or int(length) > settings.MAX_BODY_BYTES:
+    if len(length) > MAXIMUM_LENGTH_DIGITS or int(length) > settings.MAX_BODY_BYTES:
         raise errors.BodyTooLarge
     host = headers.get(b"host", "")
     # A probe comes from inside, by address.
@@ -173,7 +175,7 @@ def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
 def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
     """Two Host headers arrive joined with a comma and are no name."""
     domain, port = split_domain_port(host)
-    if port and int(port) > 65535:
+    if port and int(port) > HIGHEST_PORT:
         return False
     return bool(domain) and validate_host(domain, allowed)
 

@@ -73,7 +73,7 @@ class Answer:
 
 
 class Hop(BaseHandler):
-    """Raises Unavailable before the hop; after it, Django has an answer for everything."""
+    """Raises Unavailable before the hop; behind it, Django answers everything."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Hop(BaseHandler):
         # A chunked body has no length of its own, and DRF reads none without one.
         request.META["CONTENT_LENGTH"] = str(len(body))
         response = self.get_response(request)
-        response._handler_class = self.__class__
+        response._handler_class = self.__class__  # type: ignore[attr-defined]  # who sends request_finished
         try:
             headers = _headers(response)
             if isinstance(response, HttpResponse):
@@ -138,9 +138,7 @@ class Stream:
         self.loop = loop
         self.send = send
 
-    def write(
-        self, status: int, headers: list[tuple[bytes, bytes]], chunks: Any
-    ) -> None:
+    def write(self, status: int, headers: list[tuple[bytes, bytes]], chunks: Any) -> None:
         """`asyncio.TimeoutError` where the reader does not read."""
         self._wait({"type": "http.response.start", "status": status, "headers": headers})
         for chunk in chunks:

@@ -48,7 +48,6 @@ SHARED: list[Any] = [
 ]
 
 
-
 def configure(settings: dict[str, Any]) -> None:
     """Called by Django with settings.LOGGING."""
     renderers: list[Any] = [
@@ -84,9 +83,7 @@ def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
                 "processors": renderers,
             }
         },
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "events"}
-        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Each refused call would be logged twice: the edge writes the access line.

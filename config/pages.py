@@ -17,7 +17,7 @@ Page = Callable[[HttpRequest], HttpResponse]
 
 
 def read_only(page: Page) -> Page:
-    """405 in the one error form; nothing is changed here, so no CSRF token is asked for."""
+    """405 in the one error form; nothing changes here, so no CSRF token is needed."""
 
     @csrf_exempt
     @wraps(page)

@@ -3,7 +3,7 @@
 import gc
 import signal
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.conf import settings
@@ -66,7 +66,7 @@ class Lifespan:
         self.hop.threads.shutdown()
         for connection in connections.all():
             if connection.vendor == "postgresql":
-                connection.close_pool()
+                cast(Any, connection).close_pool()
         logger.info("stopped")
         await send({"type": "lifespan.shutdown.complete"})
 

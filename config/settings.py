@@ -1,4 +1,4 @@
-"""One file: the environment alone changes behaviour. `.env.example` explains each name."""
+"""The environment alone changes behaviour. `.env.example` explains each name."""
 
 import os
 import secrets
@@ -58,6 +58,7 @@ ADMIN_PATH = env.text("ADMIN_PATH", "admin/").lstrip("/")
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "config.apps.ConsoleConfig",
+    "organizations",
     "accounts",
     "sessions_app",
     "limits",
@@ -105,6 +106,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.context.for_templates",
             ]
         },
     }
@@ -185,9 +187,7 @@ if REDIS_URL:
         }
     }
 else:
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    }
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # --- Accounts and passwords --------------------------------------------------------
@@ -195,9 +195,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.EmailBackend"]
 FIRST_SUPERUSER_EMAIL = env.text("FIRST_SUPERUSER_EMAIL")
 FIRST_SUPERUSER_PASSWORD = env.text("FIRST_SUPERUSER_PASSWORD")
-PASSWORD_MINIMUM_LENGTH = env.number(
-    "PASSWORD_MINIMUM_LENGTH", 12, minimum=8, maximum=64
-)
+PASSWORD_MINIMUM_LENGTH = env.number("PASSWORD_MINIMUM_LENGTH", 12, minimum=8, maximum=64)
 PASSWORD_MAXIMUM_LENGTH = 128
 ARGON2_MEMORY_KIB = env.number("ARGON2_MEMORY_KIB", 19_456, minimum=8)
 ARGON2_PASSES = env.number("ARGON2_PASSES", 2, minimum=1)
@@ -205,8 +203,7 @@ _ARGON2ID, _BCRYPT = "accounts.hashers.Argon2idHasher", "accounts.hashers.Bcrypt
 PASSWORD_HASHERS = [
     *(
         [_ARGON2ID, _BCRYPT]
-        if env.choice("PASSWORD_HASHER", ("argon2id", "bcrypt"), "argon2id")
-        == "argon2id"
+        if env.choice("PASSWORD_HASHER", ("argon2id", "bcrypt"), "argon2id") == "argon2id"
         else [_BCRYPT, _ARGON2ID]
     ),
     # Verified and upgraded at the next sign-in, never made.
@@ -329,6 +326,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
     "TAGS": [

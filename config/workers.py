@@ -19,7 +19,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class Worker(UvicornWorker):
+class Worker(UvicornWorker):  # type: ignore[misc]  # the package has no types
     """`gunicorn -k config.workers.Worker config.asgi:application`"""
 
     CONFIG_KWARGS = OPTIONS

@@ -17,6 +17,9 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
+
+from limits.models import Counter
 
 logger = structlog.get_logger("limits")
 
@@ -71,47 +74,26 @@ class DatabaseStore:
         now = int(time.time())
         # In one order everywhere, so that two of them never wait for each other.
         rows = [(key, 1, now + periods[key]) for key in sorted(periods)]
-        values = ", ".join(["(%s, %s, %s)"] * len(rows))
-        parameters = [*(value for row in rows for value in row), now, now]
-        return self._counts(self.UPSERT.format(rows=values), parameters, now)
+        marks = ", ".join(["(%s, %s, %s)"] * len(rows))
+        values = [value for row in rows for value in row]
+        with connection.cursor() as cursor:
+            cursor.execute(self.UPSERT.format(rows=marks), [*values, now, now])
+            counted = cursor.fetchall()
+        return {key: Count(number, end - now) for key, number, end in counted}
 
     def look(self, keys: Sequence[str]) -> dict[str, Count]:
         now = int(time.time())
-        statement = f"""
-            SELECT key, count, expires_at FROM limits_counter
-            WHERE key IN ({_marks(keys)}) AND expires_at > %s
-        """
-        return self._counts(statement, [*keys, now], now)
+        open_windows = Counter.objects.filter(key__in=keys, expires_at__gt=now)
+        return {row.key: Count(row.count, row.expires_at - now) for row in open_windows}
 
     def give_back(self, keys: Sequence[str]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""
-                UPDATE limits_counter SET count = count - 1
-                WHERE key IN ({_marks(keys)}) AND count > 0
-                """,
-                list(keys),
-            )
+        # One row a statement: two of several rows could deadlock with each other.
+        for key in keys:
+            Counter.objects.filter(key=key, count__gt=0).update(count=F("count") - 1)
 
     def forget(self, keys: Sequence[str]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"DELETE FROM limits_counter WHERE key IN ({_marks(keys)})", list(keys)
-            )
-
-    def _counts(
-        self, statement: str, parameters: list[str | int], now: int
-    ) -> dict[str, Count]:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return {
-                key: Count(number, expires - now)
-                for key, number, expires in cursor.fetchall()
-            }
-
-
-def _marks(keys: Sequence[str]) -> str:
-    return ", ".join(["%s"] * len(keys))
+        for key in keys:
+            Counter.objects.filter(key=key).delete()
 
 
 class RedisStore:
@@ -176,9 +158,7 @@ class MemoryStore:
                 self.windows = {k: w for k, w in self.windows.items() if w[1] > now}
             for key, period in periods.items():
                 number, end = self.windows.get(key, (0, 0.0))
-                self.windows[key] = (
-                    (number + 1, end) if end > now else (1, now + period)
-                )
+                self.windows[key] = (number + 1, end) if end > now else (1, now + period)
             return self._read(list(periods), now)
 
     def look(self, keys: Sequence[str]) -> dict[str, Count]:
@@ -220,10 +200,12 @@ class ResilientStore:
         self.warned_until = 0.0
 
     def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
-        return self._try("hit", periods)
+        counted: dict[str, Count] = self._try("hit", periods)
+        return counted
 
     def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        return self._try("look", keys)
+        found: dict[str, Count] = self._try("look", keys)
+        return found
 
     def give_back(self, keys: Sequence[str]) -> None:
         self._try("give_back", keys)

@@ -1,0 +1,1 @@
+"""Tenants: roles, members, invitations. The room is laid out; what fills it comes next."""

@@ -52,9 +52,7 @@ class SessionAdmin(admin.ModelAdmin[Session]):
     @admin.action(description="End the selected sessions", permissions=["view"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         chosen = Session.objects.filter(pk__in=queryset.values("pk"))
-        number = services.end_sessions(
-            chosen, reason=EndReason.REVOKED, by=request.user
-        )
+        number = services.end_sessions(chosen, reason=EndReason.REVOKED, by=request.user)
         self.message_user(request, f"{number} sessions ended.", messages.SUCCESS)
 
     def get_queryset(self, request: HttpRequest) -> SessionQuerySet:

@@ -1,4 +1,4 @@
-"""Every call is authenticated by one indexed statement: the session joined to its user."""
+"""Every call is authenticated by one indexed statement: session joined to user."""
 
 from typing import Any
 

@@ -6,6 +6,8 @@ import ua_parser
 
 from config.errors import ValidationFailed
 
+MAXIMUM_DEVICE_ID = 255
+
 
 @lru_cache(maxsize=1024)
 def device_name(agent: str) -> str:
@@ -23,7 +25,7 @@ def device_name(agent: str) -> str:
 
 def device_id(header: str) -> str:
     """X-Device-Id as it may be stored. Raises ValidationFailed."""
-    if len(header) > 255 or not header.isprintable():
+    if len(header) > MAXIMUM_DEVICE_ID or not header.isprintable():
         fault = {
             "code": "invalid",
             "message": "At most 255 printable characters.",

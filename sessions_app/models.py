@@ -170,7 +170,7 @@ class Session(models.Model):
             same.update(last_used_at=now)
 
     def forgives(self, presented_digest: str, now: datetime) -> bool:
-        """Whether this is the token just spent, presented again by whoever lost the answer.
+        """Whether this is the token just spent, presented again: the answer was lost.
 
         The grace runs from the stored rotation, so it does not slide, and no clock of a
         token counts.
@@ -188,5 +188,3 @@ def idle_end(now: datetime) -> datetime:
 
 def absolute_end(now: datetime) -> datetime:
     return now.replace(microsecond=0) + settings.SESSION_ABSOLUTE_LIFETIME
-
-

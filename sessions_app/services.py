@@ -144,9 +144,7 @@ def _spend(claims: tokens.Claims, key: tokens.Key, now: datetime) -> int:
     presented = tokens.digest(claims.jti)
     return (
         Session.objects.active(now)
-        .filter(
-            pk=claims.session_id, user_id=claims.user_id, refresh_digest=presented
-        )
+        .filter(pk=claims.session_id, user_id=claims.user_id, refresh_digest=presented)
         .update(
             previous_digest=presented,
             refresh_digest=tokens.digest(key.successor(claims.session_id, claims.jti)),
@@ -215,9 +213,7 @@ def _tokens(
 ) -> Tokens:
     names = {"user_id": session.user_id, "session_id": session.pk}
     return Tokens(
-        access_token=tokens.access_token(
-            **names, jti=secrets.token_urlsafe(16), now=now
-        ),
+        access_token=tokens.access_token(**names, jti=secrets.token_urlsafe(16), now=now),
         refresh_token=tokens.refresh_token(
             **names, jti=jti, issued=issued or now, expires=expires, key=key
         ),
@@ -256,15 +252,15 @@ def end_all_of(
         kept = Session.objects.filter(pk=keep, user__in=ids)
         epoch = people.values_list("session_epoch", flat=True).get(sessions=keep)
         kept.update(epoch=epoch)
-    sessions = Session.objects.filter(user__in=ids).exclude(pk=keep)
+    sessions = Session.objects.filter(user__in=ids)
+    if keep:
+        sessions = sessions.exclude(pk=keep)
     return end_sessions(sessions, reason=reason, by=by)
 
 
 def end_session(*, session: Session, by: Any, reason: EndReason) -> bool:
     """Ending one that has ended is nothing, and no fault."""
-    return bool(
-        end_sessions(Session.objects.filter(pk=session.pk), reason=reason, by=by)
-    )
+    return bool(end_sessions(Session.objects.filter(pk=session.pk), reason=reason, by=by))
 
 
 def log_out(*, session: Session, refresh_token: str = "") -> None:
@@ -303,7 +299,7 @@ def purge_sessions(*, ended_before: timedelta = timedelta()) -> int:
 
 @transaction.atomic
 def end_everybodys_sessions() -> int:
-    """For after a leak or a restore: nothing issued before this moment is worth anything."""
+    """After a leak or a restore: nothing issued before this moment is worth anything."""
     get_user_model()._default_manager.update(session_epoch=F("session_epoch") + 1)
     number = Session.objects.active().update(
         ended_at=timezone.now(), end_reason=EndReason.OPERATOR

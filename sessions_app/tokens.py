@@ -10,7 +10,7 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -58,7 +58,7 @@ class Key:
 
 
 class Keyring(TokenBackend):
-    """SimpleJWT's backend with several keys, `kid` and `typ`; nobody else knows of them."""
+    """SimpleJWT's backend with several keys, `kid` and `typ`; nobody else knows them."""
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
         super().__init__("HS256", issuer=settings.JWT_ISSUER)

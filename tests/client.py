@@ -55,7 +55,7 @@ class InProcess:
     async def _request(
         self, method: str, path: str, peer: str, kwargs: dict[str, Any]
     ) -> httpx.Response:
-        transport = httpx.ASGITransport(self.application, client=(peer, 40000))  # type: ignore[arg-type]  # our looser message types
+        transport = httpx.ASGITransport(self.application, client=(peer, 40000))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://testserver"
         ) as client:
@@ -69,19 +69,24 @@ class Api:
         self, application: InProcess, tokens: Tokens | None = None, peer: str = PEER
     ) -> None:
         self.application = application
-        self.tokens = tokens
+        self._tokens = tokens
         self.peer = peer
+
+    @property
+    def tokens(self) -> Tokens:
+        if self._tokens is None:
+            raise LookupError("This client is anonymous.")
+        return self._tokens
 
     @property
     def session(self) -> Session:
         """The newest session of the one signed in."""
-        assert self.tokens is not None
         return Session.objects.filter(user=self.tokens.user).latest("pk")
 
     def headers(self, more: Mapping[str, str] | None) -> dict[str, str]:
-        own = (
-            {"Authorization": f"Bearer {self.tokens.access_token}"} if self.tokens else {}
-        )
+        own = {}
+        if self._tokens:
+            own["Authorization"] = f"Bearer {self._tokens.access_token}"
         return own | dict(more or {})
 
     def call(

@@ -1,12 +1,13 @@
 from functools import cache
 from typing import Any
 
-import factory
 from django.contrib.auth.hashers import make_password
+from factory.declarations import LazyFunction, Sequence
+from factory.django import DjangoModelFactory
 
 from accounts.models import User
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  # of the cast of the tests
+PASSWORD = "correct horse battery staple"
 
 
 @cache
@@ -15,13 +16,13 @@ def hashed(password: str) -> str:
     return make_password(password)
 
 
-class UserFactory(factory.django.DjangoModelFactory[User]):
+class UserFactory(DjangoModelFactory[User]):
     class Meta:
         model = User
 
-    email = factory.Sequence(lambda number: f"person{number}@example.com")
-    first_name = factory.Sequence(lambda number: f"Person{number}")
-    password = factory.LazyFunction(lambda: hashed(PASSWORD))
+    email = Sequence(lambda number: f"person{number}@example.com")
+    first_name = Sequence(lambda number: f"Person{number}")
+    password = LazyFunction(lambda: hashed(PASSWORD))
 
 
 def make_superuser(**fields: Any) -> User:

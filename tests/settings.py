@@ -12,7 +12,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 os.environ.update(
     ENV_FILE=os.devnull,
     ENVIRONMENT="development",
-    SECRET_KEY="Jx4-test-key-only-9vQm2sLd8wRt6yBn3zKf",  # noqa: S106  # of the suite alone
+    SECRET_KEY="Jx4-test-key-only-9vQm2sLd8wRt6yBn3zKf",
     FRONTEND_URL="https://app.example.com",
     PUBLIC_URL="https://api.example.com",
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",

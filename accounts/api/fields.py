@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import MAXIMUM_LENGTH, email_key
@@ -10,6 +11,7 @@ from accounts.locales import validate_locale
 from accounts.phones import normalize_phone_number, validate_phone_number
 
 
+@extend_schema_field({"type": "string", "format": "email", "maxLength": MAXIMUM_LENGTH})
 class AddressField(serializers.CharField):
     """Trimmed, otherwise as typed; `accounts.addresses` says what is valid."""
 
@@ -26,7 +28,10 @@ class AddressField(serializers.CharField):
             self.fail("invalid")
 
 
+@extend_schema_field({"type": ["string", "null"]})
 class PhoneField(serializers.CharField):
+    """+ or 0 and 8 to 14 digits; spaces, hyphens and parentheses are dropped."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.validators.append(validate_phone_number)

@@ -1,8 +1,10 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.api import examples
 from accounts.api.fields import AddressField, LocaleField, PhoneField
 from config.api.fields import LineField
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
@@ -21,7 +23,10 @@ def password_field(**kwargs: Any) -> serializers.CharField:
     )
 
 
+@extend_schema_serializer(examples=examples.answer(examples.USER))
 class UserSerializer(ReadSerializer):
+    """A person, as they see themselves and superusers see them."""
+
     id = serializers.UUIDField()
     email = serializers.EmailField()
     first_name = serializers.CharField()
@@ -36,7 +41,10 @@ class UserSerializer(ReadSerializer):
     updated_at = serializers.DateTimeField(allow_null=True)
 
 
+@extend_schema_serializer(examples=examples.answer(examples.TOKEN))
 class TokenSerializer(ReadSerializer):
+    """A pair of tokens and whose they are."""
+
     access_token = serializers.CharField()
     refresh_token = serializers.CharField()
     token_type = serializers.CharField(default="bearer")
@@ -49,6 +57,7 @@ class UserPageSerializer(serializers.Serializer[Any]):
     pagination = PaginationSerializer()
 
 
+@extend_schema_serializer(examples=examples.request(examples.REGISTRATION))
 class RegisterSerializer(serializers.Serializer[Any]):
     """Other names in the body, rights among them, are ignored."""
 
@@ -66,6 +75,9 @@ class RegisterSerializer(serializers.Serializer[Any]):
         return without_null(attrs)
 
 
+@extend_schema_serializer(
+    examples=examples.request({"email": "ada@example.com", "password": examples.PASSWORD})
+)
 class LoginSerializer(serializers.Serializer[Any]):
     email = AddressField()
     password = password_field()
@@ -89,6 +101,10 @@ class PasswordChangeSerializer(serializers.Serializer[Any]):
     )
 
 
+REFUSED = ("is_superuser", "is_active", "email", "password")
+
+
+@extend_schema_serializer(exclude_fields=REFUSED)
 class ProfileSerializer(serializers.Serializer[Any]):
     first_name = LineField(max_length=NAME_LENGTH, required=False)
     last_name = LineField(
@@ -106,6 +122,9 @@ class ProfileSerializer(serializers.Serializer[Any]):
         return without_null(attrs)
 
 
+@extend_schema_serializer(
+    exclude_fields=tuple(name for name in REFUSED if name != "is_active")
+)
 class PersonSerializer(ProfileSerializer):
     """What a superuser may set of a person."""
 

@@ -59,8 +59,8 @@ def caller(request: Request) -> User:
 class PublicView(APIView):
     """Open to anyone: a token that happens to come along is not even read."""
 
-    authentication_classes: ClassVar = []
-    permission_classes: ClassVar = [AllowAny]
+    authentication_classes = []
+    permission_classes = [AllowAny]
 
 
 class RegisterView(PublicView):
@@ -96,14 +96,17 @@ class LoginView(PublicView):
         """Sign in on this device: a new session and its first pair of tokens."""
         body = LoginSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        tokens = services.sign_in(device_id=device_id(request.headers.get("X-Device-Id", "")), **body.validated_data)
+        tokens = services.sign_in(
+            device_id=device_id(request.headers.get("X-Device-Id", "")),
+            **body.validated_data,
+        )
         return Response(TokenSerializer(tokens).data)
 
 
 class PasswordFormLoginView(PublicView):
     limits: ClassVar = {"POST": "login"}
     refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
-    parser_classes: ClassVar = [FormParser]
+    parser_classes = [FormParser]
 
     @extend_schema(
         operation_id="login_oauth",
@@ -171,7 +174,7 @@ class MyPasswordView(APIView):
         operation_id="change_my_password",
         tags=["Users"],
         request=PasswordChangeSerializer,
-        responses=MessageSerializer,
+        responses={200: MessageSerializer},
     )
     def patch(self, request: Request) -> Response:
         """Change the password; this session goes on, every other one ends."""
@@ -184,7 +187,7 @@ class MyPasswordView(APIView):
 
 
 class UserListView(APIView):
-    permission_classes: ClassVar = [IsAuthenticated, IsSuperuser]
+    permission_classes = [IsAuthenticated, IsSuperuser]
     refusals: ClassVar = {"GET": [errors.PermissionDenied, errors.ValidationFailed]}
 
     @extend_schema(
@@ -202,12 +205,12 @@ class UserListView(APIView):
                 people = people.filter(**{name: query[name]})
         if query.get("search"):
             people = people.matching(query["search"])
-        people = order(people, by=query["sort_by"], direction=query["sort_order"])
-        return Response(page_of(people, query, UserSerializer))
+        rows = order(people, by=query["sort_by"], direction=query["sort_order"])
+        return Response(page_of(rows, query, UserSerializer))
 
 
 class UserView(APIView):
-    permission_classes: ClassVar = [IsAuthenticated, IsSelfOrSuperuser]
+    permission_classes = [IsAuthenticated, IsSelfOrSuperuser]
     limits: ClassVar = {"PATCH": "profile", "DELETE": "delete_user"}
     refusals: ClassVar = {
         "GET": [errors.PermissionDenied, errors.NotFound],
@@ -237,7 +240,7 @@ class UserView(APIView):
         return update(request, self.person(user_id), shape)
 
     @extend_schema(
-        operation_id="delete_user", tags=["Users"], responses=MessageSerializer
+        operation_id="delete_user", tags=["Users"], responses={200: MessageSerializer}
     )
     def delete(self, request: Request, user_id: UUID) -> Response:
         """Delete a person, softly: out at once, restorable by an operator."""

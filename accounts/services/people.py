@@ -81,7 +81,9 @@ def _leave(going: list[User], by: User | None, *, delete: bool) -> None:
 
 
 @transaction.atomic
-def activate_users(*, user_ids: Sequence[UUID], by: User | None) -> dict[UUID, DomainError]:
+def activate_users(
+    *, user_ids: Sequence[UUID], by: User | None
+) -> dict[UUID, DomainError]:
     """Lets people in again; the unknown and deleted are named."""
     people = {u.pk: u for u in User.objects.existing().filter(pk__in=user_ids).locked()}
     inactive = [user for user in people.values() if not user.is_active]

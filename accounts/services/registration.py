@@ -41,9 +41,7 @@ def ensure_superuser(*, email: str, password: str) -> bool:
     """
     found = User.objects.filter(email_key=email_key(email)).first()
     if found is None:
-        user = User(
-            email=email, first_name="Admin", is_staff=True, is_superuser=True
-        )
+        user = User(email=email, first_name="Admin", is_staff=True, is_superuser=True)
         check_password_rules(password, user=user, field="password")
         user.set_password(password)
         try:

@@ -1,4 +1,4 @@
-"""Pages and order of lists: one page of rows, one count, nothing that can be guessed at."""
+"""Pages and order of lists: one count and one page of rows, in an order without ties."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class PageQuery(serializers.Serializer[Any]):
         """Raises ValidationError."""
         query = cls(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        return query.validated_data
+        return dict(query.validated_data)
 
 
 class PaginationSerializer(serializers.Serializer[Any]):

@@ -6,12 +6,14 @@ One function makes the document; DRF, Django's own handlers and the edge call it
 import json
 import math
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.exceptions import ErrorDetail
@@ -22,6 +24,7 @@ from config.errors import DomainError
 
 CONTENT_TYPE = "application/problem+json"
 NON_FIELD = "non_field_errors"
+RETRY_LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 # The words that stand in `errors[].code` beside a `field`. Others become `invalid`.
 FIELD_CODES = {
@@ -57,7 +60,7 @@ TRANSLATIONS: list[tuple[type[Exception], type[DomainError]]] = [
     (exceptions.Throttled, errors.TooManyRequests),
     (DataError, errors.MalformedRequest),
     (IntegrityError, errors.Conflict),
-    # Deadlock, serialization failure, timeouts, a locked file, no connection, a full disk.
+    # Deadlock, serialization failure, timeout, locked file, no connection, full disk.
     (OperationalError, errors.Unavailable),
     (InterfaceError, errors.Unavailable),
 ]
@@ -88,9 +91,9 @@ def title(code: str) -> str:
 
 def headers(problem: DomainError) -> dict[str, str]:
     found = {}
-    if problem.status == 401:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         found["WWW-Authenticate"] = "Bearer"
-    if problem.status in {429, 503}:
+    if problem.status in RETRY_LATER:
         found["Retry-After"] = str(max(1, math.ceil(problem.retry_after or 1)))
     return found
 
@@ -193,7 +196,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if in_console(request):
-        return defaults.server_error(request)
+        # Django renders this page without a request, so no processor fills it.
+        page = render_to_string("500.html", context.for_templates(request))
+        return HttpResponseServerError(page)
     return respond(errors.InternalError())
 
 

@@ -1,15 +1,18 @@
 """The OpenAPI document: every operation with the errors that it can answer."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
 
 from config import errors
-from config.api.problems import CONTENT_TYPE, document
+from config.api.problems import CONTENT_TYPE, RETRY_LATER, document
 from config.api.serializers import ProblemSerializer
 from config.errors import DomainError
+
+EXAMPLE_REQUEST_ID = "01936f2e-7c1a-7b3e-9f52-3c1d5a8e4b60"
 
 
 class ContractSchema(AutoSchema):
@@ -18,7 +21,9 @@ class ContractSchema(AutoSchema):
     A view names its own refusals in `refusals`: {"POST": [InvalidCredentials]}.
     """
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(
+        self, direction: Literal["request", "response"] = "response"
+    ) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, reasons in sorted(self._problems().items()):
             bodies[str(status)] = self._problem_response(status, reasons)
@@ -52,15 +57,19 @@ class ContractSchema(AutoSchema):
             "content": {
                 CONTENT_TYPE: {
                     "schema": component.ref,
-                    "examples": {r.code: {"value": document(r())} for r in reasons},
+                    "examples": {r.code: {"value": _example(r)} for r in reasons},
                 }
             },
         }
-        if status == 401:
+        if status == HTTPStatus.UNAUTHORIZED:
             response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-        if status in {429, 503}:
+        if status in RETRY_LATER:
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
         return response
+
+
+def _example(reason: type[DomainError]) -> dict[str, Any]:
+    return document(reason()) | {"instance": f"urn:uuid:{EXAMPLE_REQUEST_ID}"}
 
 
 class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its registry hook is untyped
@@ -68,6 +77,10 @@ class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
 
     target_class = "sessions_app.authentication.SessionTokenAuthentication"
     name = ["accessToken", "passwordForm"]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """Either of them will do."""
+        return [{name: []} for name in self.name]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
         return [

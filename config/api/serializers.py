@@ -19,7 +19,7 @@ class ReadSerializer(serializers.Serializer[Any]):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return {
             name: _value(instance, name, field)
-            for name, field in self._declared_fields.items()  # type: ignore[attr-defined]  # set by DRF's metaclass
+            for name, field in self._declared_fields.items()
         }
 
 
@@ -38,7 +38,7 @@ class MessageSerializer(serializers.Serializer[Any]):
 class FaultSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
-    field = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # the contract's name hides nothing that is used
+    field = serializers.CharField(allow_null=True)
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -51,10 +51,6 @@ class ProblemSerializer(serializers.Serializer[Any]):
     instance = serializers.CharField()
     success = serializers.BooleanField()
     errors = FaultSerializer(many=True)  # type: ignore[assignment]  # the contract's name hides `Serializer.errors`, not used here
-
-
-def refused_fields(*names: str) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-    return {name: RefusedField() for name in names}
 
 
 class RefusedField(serializers.Field[Any, Any, Any, Any]):

@@ -7,6 +7,8 @@ from config.api.serializers import ReadSerializer
 
 
 class SessionSerializer(ReadSerializer):
+    """A device that is signed in."""
+
     id = serializers.UUIDField()
     device_name = serializers.CharField(allow_null=True)
     device_id = serializers.CharField(allow_null=True)

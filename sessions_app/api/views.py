@@ -1,6 +1,6 @@
 """The devices that a person is signed in on, and signing them out."""
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.http import Http404
@@ -27,6 +27,11 @@ def current_session(request: Request) -> Session:
     return cast(Session, request.auth)
 
 
+def caller(request: Request) -> Any:
+    """The signed-in user, of whatever model that is."""
+    return request.user
+
+
 class LogoutView(APIView):
     limits: ClassVar = {"POST": "logout"}
     refusals: ClassVar = {"POST": [TokenInvalid, ForeignSession]}
@@ -35,7 +40,7 @@ class LogoutView(APIView):
         operation_id="logout",
         tags=["Authentication"],
         request=LogoutSerializer,
-        responses=MessageSerializer,
+        responses={200: MessageSerializer},
     )
     def post(self, request: Request) -> Response:
         """End a session: that of the refresh token, else that of the access token."""
@@ -52,12 +57,12 @@ class LogoutAllView(APIView):
         operation_id="logout_all",
         tags=["Authentication"],
         request=None,
-        responses=MessageSerializer,
+        responses={200: MessageSerializer},
     )
     def post(self, request: Request) -> Response:
         """End every session of the caller, this one included."""
         number = services.end_all_of(
-            [request.user.pk], reason=EndReason.LOGOUT_ALL, by=request.user
+            [caller(request).pk], reason=EndReason.LOGOUT_ALL, by=request.user
         )
         return message(f"{number} sessions ended.")
 
@@ -73,7 +78,7 @@ class MySessionsView(APIView):
     def get(self, request: Request) -> Response:
         """The caller's active sessions, newest use first."""
         current = current_session(request).pk
-        sessions = list(request.user.sessions.active().newest_use_first())
+        sessions = list(caller(request).sessions.active().newest_use_first())
         for session in sessions:
             session.is_current = session.pk == current
         data = SessionSerializer(sessions, many=True).data
@@ -86,7 +91,7 @@ class PastSessionsView(APIView):
     @extend_schema(
         operation_id="remove_my_expired_sessions",
         tags=["Sessions"],
-        responses=MessageSerializer,
+        responses={200: MessageSerializer},
     )
     def delete(self, request: Request) -> Response:
         """Remove the caller's sessions that are no longer active."""
@@ -100,12 +105,12 @@ class OtherSessionsView(APIView):
     @extend_schema(
         operation_id="end_my_other_sessions",
         tags=["Sessions"],
-        responses=MessageSerializer,
+        responses={200: MessageSerializer},
     )
     def delete(self, request: Request) -> Response:
         """End every session of the caller but this one."""
         number = services.end_all_of(
-            [request.user.pk],
+            [caller(request).pk],
             reason=EndReason.REVOKED,
             by=request.user,
             keep=current_session(request).pk,
@@ -125,7 +130,7 @@ class SessionView(APIView):
         session = Session.objects.filter(pk=session_id).first()
         if session is None:
             raise Http404
-        if session.user_id != self.request.user.pk:
+        if session.user_id != caller(self.request).pk:
             raise ForeignSession
         return session
 
@@ -145,7 +150,7 @@ class SessionView(APIView):
         return Response(SessionSerializer(session).data)
 
     @extend_schema(
-        operation_id="end_session", tags=["Sessions"], responses=MessageSerializer
+        operation_id="end_session", tags=["Sessions"], responses={200: MessageSerializer}
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         """Sign a device out, at once. Once more is no fault."""
