@@ -73,6 +73,7 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.received = 0
+        self.complete = False
         self.status = 0
         self.started_at = time.perf_counter()
 
@@ -86,7 +87,8 @@ class Exchange:
                 await application(self.scope, self.counted_receive, self.finished_send)
         except TimeoutError:
             logger.warning("deadline_passed", path=self.scope["path"])
-            await self.answer(errors.Unavailable())
+            late = errors.Unavailable if self.complete else errors.RequestTimeout
+            await self.answer(late())
         except DomainError as refusal:
             await self.answer(refusal)
         # The last guard: whatever escaped is logged whole and told to nobody.
@@ -102,6 +104,7 @@ class Exchange:
             self.received += len(message.get("body", b""))
             if self.received > settings.MAX_BODY_BYTES:
                 raise errors.BodyTooLarge
+            self.complete = not message.get("more_body", False)
         return message
 
     async def finished_send(self, message: Message) -> None:

@@ -61,14 +61,18 @@ class Environment:
             return list(default)
         return [entry.strip() for entry in text.split(",") if entry.strip()]
 
-    def numbers_by_name(self, name: str) -> dict[str, int]:
-        """`login=20,refresh=60`"""
+    def numbers(self, name: str, defaults: dict[str, int]) -> dict[str, int]:
+        """The defaults, overridden by pairs such as `login=20,refresh=60`."""
 
         def read(value: str) -> dict[str, int]:
             pairs = (entry.partition("=") for entry in value.split(","))
-            return {key.strip(): int(number) for key, _, number in pairs}
+            found = {key.strip(): int(number) for key, _, number in pairs}
+            if found.keys() - defaults.keys() or min(found.values()) < 1:
+                raise ValueError
+            return defaults | found
 
-        return self._read(name, read, {}, "pairs such as login=20,refresh=60")
+        shape = f"pairs such as login=20, of {', '.join(sorted(defaults))}"
+        return self._read(name, read, defaults, shape)
 
     def origin(self, name: str, default: str = "") -> str:
         """An http(s) URL without a slash at its end."""

@@ -17,6 +17,8 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import Error, connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import errors
 from config.api import problems
@@ -109,7 +111,10 @@ def cache_answers() -> bool:
     try:
         with closing(
             redis.Redis.from_url(
-                settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+                settings.REDIS_URL,
+                socket_timeout=1,
+                socket_connect_timeout=1,
+                retry=Retry(NoBackoff(), 0),
             )
         ) as client:
             return bool(client.ping())

@@ -38,9 +38,11 @@ class Protocols:
     def __init__(self, hop: Hop) -> None:
         self.lifespan = Lifespan(hop)
         self.http = ServeStaticASGI(
-            hop, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL
+            hop,
+            root=settings.STATIC_ROOT,
+            prefix=settings.STATIC_URL,
+            allow_all_origins=False,
         )
-        self.http.add_headers_function = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -247,21 +247,24 @@ GEOIP_PATH = env.text("GEOIP_PATH")
 # --- Rate limits and brute force ---------------------------------------------------
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", default=True)
 # Calls a minute, per signed-in user where the call needs one, else per client address.
-RATE_LIMITS = {
-    "register": 5,
-    "login": 10,
-    "refresh": 600,
-    "refresh_session": 30,
-    "logout": 10,
-    "logout_all": 5,
-    "profile": 30,
-    "password": 5,
-    "delete_user": 10,
-    "sessions": 30,
-    "end_session": 10,
-    "end_sessions": 5,
-    "rename_session": 30,
-} | env.numbers_by_name("RATE_LIMITS")
+RATE_LIMITS = env.numbers(
+    "RATE_LIMITS",
+    {
+        "register": 5,
+        "login": 10,
+        "refresh": 600,
+        "refresh_session": 30,
+        "logout": 10,
+        "logout_all": 5,
+        "profile": 30,
+        "password": 5,
+        "delete_user": 10,
+        "sessions": 30,
+        "end_session": 10,
+        "end_sessions": 5,
+        "rename_session": 30,
+    },
+)
 # Failed sign-ins: how many, in how long.
 GUESSES_PER_PAIR = (10, timedelta(minutes=15))
 GUESSES_PER_ACCOUNT = (50, timedelta(hours=1))
@@ -342,13 +345,22 @@ HSTS_LIFETIME = timedelta(days=365)
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "x-device-id", "x-request-id"]
 CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
-CORS_URLS_REGEX = r"\A/(api|health)(/|\Z)"
+CORS_URLS_REGEX = r"\A/api/"
 CORS_PREFLIGHT_MAX_AGE = 3600
 
 # --- Static files ------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        # Named by content and kept for ever, once `collectstatic` has run.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if ENVIRONMENT == "development"
+        else "servestatic.storage.CompressedManifestStaticFilesStorage"
+    },
+}
 
 # --- Languages and time ------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -18,6 +18,8 @@ import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models import F
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from limits.models import Counter
 
@@ -102,8 +104,12 @@ class RedisStore:
     PREFIX = "limits:"
 
     def __init__(self, url: str) -> None:
+        # No retries: the breaker decides, and a call must not wait for seconds.
         self.client = redis.Redis.from_url(
-            url, socket_timeout=0.2, socket_connect_timeout=0.2
+            url,
+            socket_timeout=0.2,
+            socket_connect_timeout=0.2,
+            retry=Retry(NoBackoff(), 0),
         )
 
     def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:

@@ -1,1 +1,1 @@
-"""Tenants: roles, members, invitations. The room is laid out; what fills it comes next."""
+"""Tenants: roles, members, invitations. The room is laid out, what fills it follows."""

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from config import context
 from sessions_app import tokens
 from sessions_app.errors import SessionEnded, TokenInvalid
+from sessions_app.lookup import find_session
 from sessions_app.models import Session
 
 
@@ -25,9 +27,8 @@ class SessionTokenAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             raise TokenInvalid
         claims = tokens.read(token.strip(" "), tokens.ACCESS)
-        rows = Session.objects.filter(pk=claims.session_id, user_id=claims.user_id)
-        session = rows.active().of_people_let_in().with_user()
-        if session is None:
+        session = find_session(session_id=claims.session_id, user_id=claims.user_id)
+        if session is None or not session.lets_in(timezone.now()):
             raise SessionEnded
         session.touch()
         context.remember_session(session.pk)

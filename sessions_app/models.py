@@ -1,12 +1,10 @@
 """A device session: one row from sign-in to its end, whatever tokens it goes through."""
 
 from datetime import datetime
-from functools import cache
 from typing import ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -36,55 +34,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Neither ended nor expired."""
         return self.filter(ended_at=None, expires_at__gt=now or timezone.now())
 
-    def of_people_let_in(self) -> Self:
-        """Whose user is active and has not ended everything since."""
-        return self.filter(user__is_active=True, user__session_epoch=F("epoch"))
-
     def past(self, now: datetime | None = None) -> Self:
         return self.exclude(ended_at=None, expires_at__gt=now or timezone.now())
 
     def newest_use_first(self) -> Self:
         return self.order_by("-last_used_at", "-id")
-
-    def with_user(self) -> "Session | None":
-        """The first session and its user in one statement that names its columns.
-
-        Both are real model instances without the columns not named: a third of the
-        time that `select_related` of two whole models takes (speed.md).
-        """
-        people = get_user_model()
-        mine = _columns(Session, SIGN_IN_COLUMNS)
-        theirs = _columns(people, people.SESSION_COLUMNS)
-        names = [*mine, *(f"user__{column}" for column in theirs)]
-        for row in self.values_list(*names)[:1]:
-            session = Session.from_db(self.db, mine, row[: len(mine)])
-            session.user = people.from_db(self.db, theirs, row[len(mine) :])
-            return session
-        return None
-
-
-# What signing in, rotating and every call need to know of a session.
-SIGN_IN_COLUMNS = (
-    "id",
-    "user_id",
-    "epoch",
-    "refresh_digest",
-    "previous_digest",
-    "refresh_kid",
-    "rotated_at",
-    "last_used_at",
-    "expires_at",
-    "absolute_expires_at",
-    "ended_at",
-)
-
-
-@cache
-def _columns(model: type[models.Model], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """In the order of the model, as `from_db` takes them."""
-    return tuple(
-        field.attname for field in model._meta.concrete_fields if field.attname in wanted
-    )
 
 
 class EndReason(models.TextChoices):
@@ -161,6 +115,15 @@ class Session(models.Model):
 
     def is_of(self, user_id: UUID) -> bool:
         return self.user_id == user_id
+
+    def lets_in(self, now: datetime) -> bool:
+        """Neither ended nor expired, of an active person who ended nothing since."""
+        return (
+            self.ended_at is None
+            and self.expires_at > now
+            and self.user.is_active
+            and self.user.session_epoch == self.epoch
+        )
 
     def touch(self) -> None:
         """Notes the use, at most once in SESSION_TOUCH_INTERVAL; of two, one writes."""

@@ -26,6 +26,7 @@ from sessions_app.errors import (
     SessionEnded,
     TokenInvalid,
 )
+from sessions_app.lookup import find_session
 from sessions_app.models import (
     EndReason,
     Session,
@@ -121,10 +122,8 @@ def rotate_session(*, refresh_token: str) -> Tokens:
     now = timezone.now()
     key = tokens.keyring().signing
     rotated = _spend(claims, key, now)
-    session = Session.objects.filter(
-        pk=claims.session_id, user_id=claims.user_id
-    ).with_user()
-    if session is None or not _is_open(session, now):
+    session = find_session(session_id=claims.session_id, user_id=claims.user_id)
+    if session is None or not session.lets_in(now):
         raise SessionEnded
     if rotated:
         successor = key.successor(session.pk, claims.jti)
@@ -164,15 +163,6 @@ def _earlier(moment: datetime, end: F) -> models.Case:
     return models.Case(
         models.When(absolute_expires_at__gt=moment, then=models.Value(moment)),
         default=end,
-    )
-
-
-def _is_open(session: Session, now: datetime) -> bool:
-    return (
-        session.ended_at is None
-        and session.expires_at > now
-        and session.user.is_active
-        and session.user.session_epoch == session.epoch
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.core.management import call_command
 
 from accounts.models import User
 from config import context
@@ -15,6 +16,7 @@ SignIn = Callable[..., Api]
 
 @pytest.fixture(scope="session")
 def in_process() -> Iterator[InProcess]:
+    call_command("collectstatic", interactive=False, verbosity=0)
     application = InProcess()
     yield application
     application.thread.shutdown()

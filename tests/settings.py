@@ -27,7 +27,9 @@ if redis_url := os.environ.get("REDIS_URL"):
 from config.settings import *  # noqa: E402, F403  # after the environment is set
 from config.settings import DATABASES  # noqa: E402  # for the type checker
 
+folder = Path(tempfile.mkdtemp(prefix="backend-api-tests-"))
+STATIC_ROOT = folder / "static"
+
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as in service: in memory, threads would share one connection's locks.
-    folder = Path(tempfile.mkdtemp(prefix="backend-api-tests-"))
     DATABASES["default"]["TEST"] = {"NAME": str(folder / "test.sqlite3")}
