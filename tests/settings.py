@@ -27,7 +27,8 @@ if redis_url := os.environ.get("REDIS_URL"):
 from config.settings import *  # noqa: E402, F403  # after the environment is set
 from config.settings import DATABASES  # noqa: E402  # for the type checker
 
-folder = Path(tempfile.mkdtemp(prefix="backend-api-tests-"))
+scratch = tempfile.TemporaryDirectory(prefix="backend-api-tests-")
+folder = Path(scratch.name)
 STATIC_ROOT = folder / "static"
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

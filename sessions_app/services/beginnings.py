@@ -1,0 +1,72 @@
+import secrets
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit
+from config import context
+from sessions_app import tokens
+from sessions_app.devices import device_name
+from sessions_app.errors import SessionEnded
+from sessions_app.models import EndReason, Session, absolute_end, idle_end
+from sessions_app.places import locate
+from sessions_app.services.endings import end_sessions
+from sessions_app.services.pairs import Tokens, make_pair
+
+
+@transaction.atomic
+def start_session(*, user: Any, device_id: str = "") -> Tokens:
+    """Signs a person in on one more device; beyond SESSIONS_PER_USER the oldest ends.
+
+    Raises SessionEnded where the person was shut out, or ended everything, since the
+    credentials were checked.
+    """
+    now = timezone.now()
+    # One at a time for a person, or two could each see room for one more.
+    _lock(user)
+    here = context.current()
+    place = locate(here.address)
+    ring = tokens.keyring()
+    jti = secrets.token_urlsafe(24)
+    session = Session.objects.create(
+        user=user,
+        epoch=user.session_epoch,
+        refresh_digest=tokens.digest(jti),
+        refresh_kid=ring.signing.kid,
+        rotated_at=now,
+        created_at=now,
+        last_used_at=now,
+        expires_at=min(idle_end(now), absolute_end(now)),
+        absolute_expires_at=absolute_end(now),
+        ip_address=here.address or None,
+        user_agent=here.agent,
+        device_id=device_id,
+        device_name=device_name(here.agent),
+        location_city=place.city,
+        location_country=place.country,
+    )
+    context.remember_session(session.pk)
+    audit.record("session.started", actor=user, target=session)
+    _end_surplus(user, now)
+    return make_pair(session, jti, now, session.expires_at, ring.signing)
+
+
+def _lock(user: Any) -> None:
+    people = get_user_model()._default_manager.filter(
+        pk=user.pk, is_active=True, session_epoch=user.session_epoch
+    )
+    if not people.select_for_update(no_key=True).values_list("pk"):
+        raise SessionEnded
+
+
+def _end_surplus(user: Any, now: datetime) -> None:
+    newest_first = user.sessions.active(now).order_by("-id").values_list("pk", flat=True)
+    surplus = list(newest_first[settings.SESSIONS_PER_USER :])
+    if surplus:
+        end_sessions(
+            Session.objects.filter(pk__in=surplus), reason=EndReason.SURPLUS, by=user
+        )
