@@ -15,10 +15,15 @@ TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/test
 TEST_REDIS_URL ?= redis://127.0.0.1:6379/0
 # For pytest, such as ARGS="tests/accounts -k login".
 ARGS ?=
-# Any value: fail where the second test run cannot take place.
-ENGINES_REQUIRED ?=
-# Any value: the order of the tests, to repeat one.
-SEED ?= $(shell date +%s)
+# Any value: fail where the second test run cannot take place, or measure coverage and
+# fail below what pyproject.toml wants.
+ENGINES ?=
+COVERAGE ?=
+# The order of the tests; give an old one to repeat it.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
+WORKERS ?= auto
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
@@ -39,29 +44,29 @@ help: ## List the targets
 # A stamp says that an installation came to its end; it is younger than what it installed
 # from. Without one, or with a Python that does not start, what lies there is half-made
 # and is made again from nothing.
-UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/bin/uv)
+UV := $(if $(shell uv --version 2>/dev/null),uv,.tools/bin/uv)
 RUNTIME = .venv/.runtime
 DEVELOPMENT = .venv/.development
-SOUND = .venv/bin/python -c "" 2>/dev/null
+SOUND = test "$$(.venv/bin/python -c 'print("sound")' 2>/dev/null)" = sound
 INSTALL = $(UV) sync --quiet --frozen --all-extras
 
 ifeq ($(UV),.tools/bin/uv)
 UV_STAMP = .tools/.uv-$(UV_VERSION)
-ifneq ($(shell $(UV) --version >/dev/null 2>&1 || echo broken),)
+ifeq ($(shell $(UV) --version 2>/dev/null),)
 .PHONY: $(UV_STAMP)
 endif
-endif
-ifneq ($(shell $(SOUND) || echo broken),)
-.PHONY: $(RUNTIME) $(DEVELOPMENT)
-endif
-
-.tools/.uv-%:
+$(UV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	@echo "Installing uv into .tools"
 	@rm -rf .tools
 	@$(PYTHON) -m venv .tools
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$*
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
+endif
+
+ifneq ($(shell $(SOUND) || echo broken),)
+.PHONY: $(RUNTIME) $(DEVELOPMENT)
+endif
 
 $(RUNTIME): pyproject.toml uv.lock $(UV_STAMP)
 	@echo "Installing what serving needs into .venv"
@@ -131,7 +136,7 @@ validate: lint format-check type-check ## All checks but the tests: the above, i
 	$(AS_DEVELOPMENT) $(MANAGE) makemigrations --check --dry-run
 	$(AS_PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
 	$(AS_DEVELOPMENT) $(MANAGE) write_openapi --check
-	.venv/bin/deptry .
+	.venv/bin/deptry . --extend-exclude '\.tools'
 	$(UV) lock --check
 
 .PHONY: openapi
@@ -139,13 +144,40 @@ openapi: $(DEVELOPMENT) ## Write docs/openapi.json anew
 	$(AS_DEVELOPMENT) $(MANAGE) write_openapi
 
 # --- Testing ------------------------------------------------------------------------
-PYTEST = .venv/bin/python -m pytest --quiet -n 2 -p randomly -p no:cacheprovider $(ARGS)
+# Why the servers of the second run cannot be used; nothing where they can.
+PROBE = .venv/bin/python -c "import psycopg, redis; \
+	psycopg.connect('$(TEST_DATABASE_URL)', connect_timeout=2).close(); \
+	redis.Redis.from_url('$(TEST_REDIS_URL)', socket_connect_timeout=2).ping()" \
+	2>&1 | tail -n 1
+# The threshold of coverage counts both runs together: the second one applies it.
+MEASURE = $(if $(COVERAGE),--cov --cov-fail-under=0)
+MEASURE_FIRST = $(if $(COVERAGE),--cov --cov-fail-under=0 --cov-report=)
+MEASURE_SECOND = $(if $(COVERAGE),--cov --cov-append)
 
 .PHONY: test
-test: $(DEVELOPMENT) ## Run the suite on SQLite, then on PostgreSQL and Redis where they answer (ARGS="...")
-
+test: ## Run the suite on SQLite, then on PostgreSQL and Redis where they answer (ARGS="...")
 .PHONY: test-cov
-test-cov: $(DEVELOPMENT) ## The same, and fail below the coverage that pyproject.toml wants
+test-cov: COVERAGE = required
+test-cov: ## The same, and fail below the coverage that pyproject.toml wants
+
+# pytest's closing line is the last one: what else is to be said comes before.
+test test-cov: $(DEVELOPMENT)
+	@suite() { \
+		echo "== $$1 (SEED=$(SEED))"; shift; \
+		.venv/bin/python -m pytest --quiet --numprocesses=$(WORKERS) --maxprocesses=8 \
+			--randomly-seed=$(SEED) "$$@" $(ARGS); \
+	}; \
+	export DATABASE_URL= POSTGRES_HOST= REDIS_URL=; \
+	reason=$$($(PROBE)); \
+	if [ -n "$$reason" ]; then \
+		echo "PostgreSQL and Redis cannot be used: $$reason"; \
+		test -z "$(ENGINES)" || exit 1; \
+		suite "SQLite alone" $(MEASURE); \
+	else \
+		suite "SQLite" $(MEASURE_FIRST) || exit; \
+		export DATABASE_URL="$(TEST_DATABASE_URL)" REDIS_URL="$(TEST_REDIS_URL)"; \
+		suite "PostgreSQL and Redis" $(MEASURE_SECOND); \
+	fi
 
 # --- Cleaning -----------------------------------------------------------------------
 .PHONY: clean

@@ -3,24 +3,43 @@
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30
+START_SECONDS = 60
+# What `manage.py serve` allows a stopping server, and some for its last lines.
+STOP_SECONDS = 30
+SERVE = ("manage.py", "serve", "--port", "{port}")
+UVICORN = ("-m", "uvicorn", "config.asgi:application", "--port", "{port}")
+GUNICORN = (
+    "-m",
+    "gunicorn",
+    "--worker-class=config.workers.Worker",
+    "--bind=127.0.0.1:{port}",
+    "config.asgi:application",
+)
 
 
 def environment(database_url: str, **more: str) -> dict[str, str]:
     """That of a server: the suite's, with a database of its own."""
-    return {**os.environ, "DATABASE_URL": database_url, "LOG_LEVEL": "WARNING", **more}
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": database_url,
+        "LOG_LEVEL": "WARNING",
+        **more,
+    }
 
 
 @contextmanager
@@ -42,6 +61,17 @@ def database(folder: Path) -> Iterator[str]:
     finally:
         with psycopg.connect(suite, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def rows(database_url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Asks, or changes, what a server has stored; `?` stands for a value."""
+    if database_url.startswith("sqlite"):
+        path = database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+            return connection.execute(sql, values).fetchall()
+    with psycopg.connect(database_url, autocommit=True) as postgres:
+        answer = postgres.cursor().execute(sql.replace("?", "%s").encode(), values)
+        return answer.fetchall() if answer.description else []
 
 
 def manage(*arguments: str, environment: dict[str, str]) -> str:
@@ -74,25 +104,40 @@ def server(environment: dict[str, str], *, log: Path | None = None) -> Iterator[
 
 @contextmanager
 def running(
-    environment: dict[str, str], *, log: Path | None = None
+    environment: dict[str, str],
+    *,
+    log: Path | None = None,
+    command: Sequence[str] = SERVE,
 ) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """The same with the process, for whoever wants to hurt it."""
+    """The same with the process, for whoever wants to hurt it.
+
+    `command` is what Python is given; `{port}` in it is replaced.
+    """
     port = free_port()
-    output = log.open("ab") if log else subprocess.DEVNULL
-    process = subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "manage.py", "serve", "--port", str(port)],
-        cwd=ROOT,
-        env=environment,
-        stdout=output,
-        stderr=output,
-    )
+    with (log or Path(os.devnull)).open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, *(word.format(port=port) for word in command)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_alive(url, process)
         yield process, url
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def wait_until_alive(url: str, process: "subprocess.Popen[bytes]") -> None:
