@@ -30,6 +30,12 @@ def client_scheme(scheme: str, forwarded_proto: str, trusted_proxies: int) -> st
     return scheme
 
 
+def undo_forwarding(client: str, forwarded_for: str) -> str:
+    """The peer again, where a server took the client's word for `client`."""
+    claims = {_canonical(hop.strip()) for hop in forwarded_for.split(",")}
+    return "127.0.0.1" if _canonical(client) in claims - {""} else client
+
+
 def bucket(address: str) -> str:
     """What a limit counts: IPv6 by /64, since a subscriber has all of that."""
     if ":" not in address:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from config import context, errors, policies
-from config.addresses import client_address, client_scheme
+from config.addresses import client_address, client_scheme, undo_forwarding
 from config.api import problems
 from config.errors import DomainError
 from config.health import is_health
@@ -35,6 +35,9 @@ REQUEST_ID = re.compile(
 MAXIMUM_AGENT = 512
 MAXIMUM_LENGTH_DIGITS = 12
 HIGHEST_PORT = 65_535
+
+# In `scope["state"]`, by config/protocol.py: nothing the peer says was believed yet.
+UNTOUCHED = "untouched"
 
 logger = structlog.get_logger("edge")
 
@@ -206,18 +209,17 @@ def _joined_headers(scope: Scope) -> dict[bytes, str]:
 def _resolve(scope: Scope, headers: dict[bytes, str]) -> None:
     """From here on, `client` and `scheme` are what the trusted proxies say."""
     trusted = settings.TRUSTED_PROXY_COUNT
+    forwarded_for = headers.get(b"x-forwarded-for", "")
+    forwarded_proto = headers.get(b"x-forwarded-proto", "")
     peer, port = scope.get("client") or ("", 0)
-    if peer and not port and b"x-forwarded-for" in headers:
-        # Uvicorn started without our options has believed the header already, as it does
-        # of peers on loopback (a real peer has a port). The claim counts only below.
-        peer = "127.0.0.1"
-    scope["client"] = (
-        client_address(peer, headers.get(b"x-forwarded-for", ""), trusted),
-        port,
-    )
-    scope["scheme"] = client_scheme(
-        scope.get("scheme", "http"), headers.get(b"x-forwarded-proto", ""), trusted
-    )
+    scheme = scope.get("scheme", "http")
+    if not scope.get("state", {}).get(UNTOUCHED):
+        # Uvicorn started without our options believes these headers already, of peers on
+        # loopback. What it believed is taken back; the rule below is the only one.
+        peer = undo_forwarding(peer, forwarded_for)
+        scheme = "http" if forwarded_proto else scheme
+    scope["client"] = (client_address(peer, forwarded_for, trusted), port)
+    scope["scheme"] = client_scheme(scheme, forwarded_proto, trusted)
 
 
 def _request_id(claimed: str) -> str:

@@ -34,7 +34,7 @@ def catalogue() -> list[type[DomainError]]:
 class MalformedRequest(DomainError):
     status = 400
     code = "malformed_request"
-    message = "The request could not be read: its body is not what its type says."
+    message = "The request could not be read: it is not well formed."
 
 
 class HostNotAllowed(DomainError):

@@ -61,12 +61,16 @@ def welcome(path: Path, url: str) -> str:
     )
 
 
-def main(arguments: list[str]) -> str:
-    parser = ArgumentParser(prog="python -m config.first_run", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> ArgumentParser:
+    found = ArgumentParser(prog="python -m config.first_run", description=__doc__)
+    commands = found.add_subparsers(dest="command", required=True)
     commands.add_parser("write", help="write .env, unless it is there")
     commands.add_parser("welcome", help="say what is where").add_argument("url")
-    chosen = parser.parse_args(arguments)
+    return found
+
+
+def main(arguments: list[str]) -> str:
+    chosen = parser().parse_args(arguments)
     if chosen.command == "welcome":
         return welcome(ENV_FILE, chosen.url)
     written = write(ENV_FILE)

@@ -53,6 +53,11 @@ def headers_for(
     )
 
 
+def unread_request_headers(*, secure: bool) -> Iterable[Header]:
+    """For the answer to what was no request at all."""
+    return fixed_headers("other", secure=secure, cached=False, mode=settings.CSP_MODE)
+
+
 @cache
 def fixed_headers(
     kind: str, *, secure: bool, cached: bool, mode: str

@@ -8,7 +8,7 @@ from uvicorn_worker import UvicornWorker
 # one line a request. No Server header: it tells an attacker what to try.
 OPTIONS: dict[str, Any] = {
     "loop": "uvloop",
-    "http": "httptools",
+    "http": "config.protocol:Protocol",
     "lifespan": "on",
     "proxy_headers": False,
     "server_header": False,

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ import httpx
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
+PROC = Path("/proc")
 START_SECONDS = 60
 # What `manage.py serve` allows a stopping server, and some for its last lines.
 STOP_SECONDS = 30
@@ -128,6 +130,36 @@ def running(
         yield process, url
     finally:
         stop(process)
+
+
+@dataclass(frozen=True)
+class Running:
+    pid: int
+    parent: int
+    memory_kib: int
+    command: str
+
+
+def processes() -> dict[int, Running]:
+    """Every process of this machine, as `ps` has them."""
+    if not PROC.is_dir():
+        columns = ["ps", "-A", "-o", "pid=,ppid=,rss=,command="]
+        listed = subprocess.run(columns, capture_output=True, text=True, check=True)  # noqa: S603  # no input in it
+        found = [line.split(None, 3) for line in listed.stdout.splitlines()]
+        return {int(p): Running(int(p), int(q), int(m), c) for p, q, m, c in found}
+    return {running.pid: running for running in _in_proc()}
+
+
+def _in_proc() -> Iterator[Running]:
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            lines = (folder / "status").read_text().splitlines()
+            command = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue  # it ended meanwhile
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        memory = int(status.get("VmRSS", "0 kB").split()[0])
+        yield Running(int(folder.name), int(status["PPid"]), memory, command)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -66,8 +66,12 @@ def test_of_many_at_once_on_both_servers_no_more_than_the_limit_pass(
     counting: Service,
 ) -> None:
     token = sign_in(counting.a, register(counting.a)).access
-    change = ("PATCH", "/users/me/password", {}, token)
-    answers = at_once([Call(counting.servers[n % 2], *change) for n in range(40)])
+    answers = at_once(
+        [
+            Call(counting.servers[n % 2], "PATCH", "/users/me/password", {}, token)
+            for n in range(40)
+        ]
+    )
     statuses = [answer.status for answer in answers]
     assert (statuses.count(422), statuses.count(429)) == (5, 35)
 
