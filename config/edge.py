@@ -160,7 +160,7 @@ class Exchange:
 
 def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
     """Raises the DomainError that says why."""
-    if sum(len(k) + len(v) for k, v in scope["headers"]) > settings.MAX_HEADER_BYTES:
+    if scope["headers"] and not headers:
         raise errors.HeadersTooLarge
     if not scope["query_string"].isascii():
         raise errors.MalformedRequest
@@ -199,7 +199,10 @@ def _is_plain(scope: Scope) -> bool:
 
 
 def _joined_headers(scope: Scope) -> dict[bytes, str]:
+    """By name. Empty where they are too large to be looked at."""
     joined: dict[bytes, str] = {}
+    if sum(len(k) + len(v) for k, v in scope["headers"]) > settings.MAX_HEADER_BYTES:
+        return joined
     for name, value in scope["headers"]:
         text = value.decode("latin-1")
         joined[name] = f"{joined[name]},{text}" if name in joined else text

@@ -1,46 +1,107 @@
 """Uvicorn's HTTP protocol where the wire itself has to keep our promises.
 
-What the parser refuses never becomes a request, so no layer above can answer it; and an
+What never becomes a request no layer above can answer: what the parser refuses, a head
+that is too large or never ends, more pipelined requests than anybody needs. And an
 absolute request line names its host before any header does (RFC 9112 §3.2.2).
 """
 
+import asyncio
+
 import httptools
+from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import config.asgi  # noqa: F401  # sets Django up, whichever of the two is loaded first
 from config import context, errors, policies
 from config.api import problems
 from config.edge import UNTOUCHED
+from config.errors import DomainError
 from config.identifiers import new_id
+
+# Twice what the edge takes, so that whoever is only a little over hears of it there.
+MAXIMUM_HEAD_BYTES = 2 * settings.MAX_HEADER_BYTES
+# Browsers pipeline nothing; a queue without end would eat the memory.
+MAXIMUM_PIPELINE = 16
+PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
+PHRASES |= {431: b"Request Header Fields Too Large"}
+
+
+class Refused(Exception):
+    """Raised in a callback of the parser, which then ends the connection."""
 
 
 class Protocol(HttpToolsProtocol):
+    head_bytes = 0
+    head_timer: asyncio.TimerHandle | None = None
+    refusal: type[DomainError] = errors.MalformedRequest
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"][UNTOUCHED] = True
+        self.head_bytes = 0
+        self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        authority = _authority(self.url)
-        if authority:
+        self._head_is_there()
+        if len(self.pipeline) >= MAXIMUM_PIPELINE:
+            raise Refused
+        if authority := _authority(self.url):
             others = [(name, value) for name, value in self.headers if name != b"host"]
             self.headers[:] = [*others, (b"host", authority)]
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
+        self._refuse(self.refusal())
+
+    def _count(self, number: int) -> None:
+        self.head_bytes += number
+        if self.head_bytes > MAXIMUM_HEAD_BYTES:
+            self.refusal = errors.HeadersTooLarge
+            raise Refused
+
+    def _expect_head(self) -> None:
+        self._head_is_there()
+        wait = settings.REQUEST_DEADLINE.total_seconds()
+        self.head_timer = self.loop.call_later(wait, self._give_up)
+
+    def _head_is_there(self) -> None:
+        if self.head_timer:
+            self.head_timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(errors.RequestTimeout())
+
+    def _refuse(self, problem: DomainError) -> None:
         """As every refusal: a problem document, the headers of the edge, a request id."""
         context.enter(context.RequestContext(request_id=str(new_id())))
-        body = problems.encode(errors.MalformedRequest())
-        secure = self.scheme == "https"
+        body = problems.encode(problem)
         headers = [
             (b"content-type", problems.CONTENT_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
             (b"x-request-id", context.current().request_id.encode()),
-            *policies.unread_request_headers(secure=secure),
+            *policies.unread_request_headers(secure=self.scheme == "https"),
         ]
         lines = [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write(b"".join([b"HTTP/1.1 400 Bad Request\r\n", *lines, b"\r\n"]))
-        self.transport.write(body)
+        status = b"HTTP/1.1 %d %s\r\n" % (problem.status, PHRASES[problem.status])
+        self.transport.write(b"".join([status, *lines, b"\r\n", body]))
         self.transport.close()
 
 

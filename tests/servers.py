@@ -28,6 +28,7 @@ GUNICORN = (
     "-m",
     "gunicorn",
     "--worker-class=config.workers.Worker",
+    "--no-control-socket",
     "--bind=127.0.0.1:{port}",
     "config.asgi:application",
 )
