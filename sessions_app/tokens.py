@@ -86,6 +86,8 @@ class Keyring(TokenBackend):
         )
         if payload["token_type"] != kind:
             raise ValueError(kind)
+        if not all(type(payload[name]) is int for name in ("iat", "exp")):
+            raise ValueError
         return payload
 
 

@@ -1,7 +1,7 @@
 """The pair of tokens that signing in and rotating answer with."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +15,8 @@ from sessions_app.models import Session
 class Tokens:
     """`expires_in`: seconds of the access token. The user is the one signed in."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     expires_in: int
     user: Any
     token_type: str = "bearer"  # noqa: S105  # RFC 6749 §7.1, not a secret
