@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import bcrypt
 from django.conf import settings
 from django.contrib.auth.hashers import (
     Argon2PasswordHasher,
@@ -36,6 +37,7 @@ class LegacyBcryptHasher(BCryptPasswordHasher):
 
     MAXIMUM_BYTES = 72
 
-    def encode(self, password: str, salt: Any) -> str:
+    def encode(self, password: str, salt: bytes) -> str:
         cut = password.encode()[: self.MAXIMUM_BYTES]
-        return super().encode(cut, salt)  # type: ignore[arg-type]  # bytes pass through force_bytes
+        hashed = bcrypt.hashpw(cut, salt)
+        return f"{self.algorithm}${hashed.decode('ascii')}"

@@ -1,6 +1,7 @@
 """Tokens as an attacker who holds the key, or does not, would make them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -18,14 +19,14 @@ def claims_of(token: str) -> dict[str, Any]:
 def forged(
     token: str,
     *,
-    header: dict[str, Any] | None = None,
+    header: Mapping[str, object] | None = None,
     secret: bytes | None = None,
-    **claims: Any,
+    claims: Mapping[str, object] | None = None,
 ) -> str:
     """The token again, with other claims or header, signed with our key by default."""
-    payload = claims_of(token) | claims
+    payload = claims_of(token) | dict(claims or {})
     payload = {name: value for name, value in payload.items() if value is not DROP}
-    names = jwt.get_unverified_header(token) | (header or {})
+    names = jwt.get_unverified_header(token) | dict(header or {})
     algorithm = names.pop("alg", "HS256")
     names = {name: value for name, value in names.items() if value is not DROP}
     key = tokens.keyring().signing.secret if secret is None else secret

@@ -14,7 +14,7 @@ from tests.client import Api
 from tests.conftest import SignIn
 from tests.sessions_app.forge import claims_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_clock")]
 
 START = datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=UTC)
 
