@@ -52,7 +52,7 @@ def api(db: Any, in_process: InProcess) -> Iterator[SignIn]:
 
 @pytest.fixture
 def own_clock(settings: Settings) -> None:
-    """For tests that move the clock: Redis would go by its own, so the database counts."""
+    """For tests that move the clock: Redis goes by its own, so the database counts."""
     settings.REDIS_URL = ""
 
 
