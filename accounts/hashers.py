@@ -37,7 +37,7 @@ class LegacyBcryptHasher(BCryptPasswordHasher):
 
     MAXIMUM_BYTES = 72
 
-    def encode(self, password: str, salt: bytes) -> str:
+    def encode(self, password: str, salt: Any) -> str:
         cut = password.encode()[: self.MAXIMUM_BYTES]
         hashed = bcrypt.hashpw(cut, salt)
         return f"{self.algorithm}${hashed.decode('ascii')}"

@@ -88,8 +88,8 @@ class Environment:
         if not self.text(name) and self.text("POSTGRES_HOST"):
             return {
                 "ENGINE": "django.db.backends.postgresql",
-                "NAME": self.text("POSTGRES_DB", "postgres"),
-                "USER": self.text("POSTGRES_USER", "postgres"),
+                "NAME": self.text("POSTGRES_DB") or "postgres",
+                "USER": self.text("POSTGRES_USER") or "postgres",
                 "PASSWORD": self.text("POSTGRES_PASSWORD"),
                 "HOST": self.text("POSTGRES_HOST"),
                 "PORT": self.number("POSTGRES_PORT", 5432, minimum=1, maximum=65535),

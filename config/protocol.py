@@ -8,8 +8,13 @@ absolute request line names its host before any header does (RFC 9112 §3.2.2).
 import asyncio
 
 import httptools
+import structlog
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 import config.asgi  # noqa: F401  # sets Django up, whichever of the two is loaded first
 from config import context, errors, policies
@@ -20,10 +25,15 @@ from config.identifiers import new_id
 
 # Twice what the edge takes, so that whoever is only a little over hears of it there.
 MAXIMUM_HEAD_BYTES = 2 * settings.MAX_HEADER_BYTES
+# And what one read of the socket may bring on top of it.
+MAXIMUM_UNREAD_BYTES = MAXIMUM_HEAD_BYTES + 256 * 1024
 # Browsers pipeline nothing; a queue without end would eat the memory.
 MAXIMUM_PIPELINE = 16
 PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
 PHRASES |= {431: b"Request Header Fields Too Large"}
+
+
+logger = structlog.get_logger("protocol")
 
 
 class Refused(Exception):
@@ -31,8 +41,11 @@ class Refused(Exception):
 
 
 class Protocol(HttpToolsProtocol):
+    awaits_head = False
     head_bytes = 0
+    unread_bytes = 0
     head_timer: asyncio.TimerHandle | None = None
+    running: RequestResponseCycle | None = None
     refusal: type[DomainError] = errors.MalformedRequest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -41,7 +54,17 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
+        self._abandon()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """The parser tells of a header once it has all of it, so raw bytes count too."""
+        if self.awaits_head:
+            self.unread_bytes += len(data)
+            if self.unread_bytes > MAXIMUM_UNREAD_BYTES:
+                self._refuse(errors.HeadersTooLarge())
+                return
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -75,12 +98,30 @@ class Protocol(HttpToolsProtocol):
             self.refusal = errors.HeadersTooLarge
             raise Refused
 
+    def _start_asgi_task(
+        self, cycle: RequestResponseCycle, app: ASGI3Application
+    ) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _abandon(self) -> None:
+        """Uvicorn tells the last request of a pipeline only; the one running must know
+        as well that nobody listens, and those behind it need not begin.
+        """
+        self.pipeline.clear()
+        if self.running:
+            self.running.disconnected = True
+            self.running.message_event.set()
+
     def _expect_head(self) -> None:
         self._head_is_there()
+        self.awaits_head = True
         wait = settings.REQUEST_DEADLINE.total_seconds()
         self.head_timer = self.loop.call_later(wait, self._give_up)
 
     def _head_is_there(self) -> None:
+        self.awaits_head = False
+        self.unread_bytes = 0
         if self.head_timer:
             self.head_timer.cancel()
 
@@ -90,7 +131,9 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, problem: DomainError) -> None:
         """As every refusal: a problem document, the headers of the edge, a request id."""
-        context.enter(context.RequestContext(request_id=str(new_id())))
+        address = self.client[0] if self.client else ""
+        context.enter(context.RequestContext(request_id=str(new_id()), address=address))
+        logger.info("unread_request", status=problem.status, code=problem.code)
         body = problems.encode(problem)
         headers = [
             (b"content-type", problems.CONTENT_TYPE.encode()),
@@ -101,6 +144,7 @@ class Protocol(HttpToolsProtocol):
         ]
         lines = [b"%s: %s\r\n" % header for header in headers]
         status = b"HTTP/1.1 %d %s\r\n" % (problem.status, PHRASES[problem.status])
+        self._abandon()
         self.transport.write(b"".join([status, *lines, b"\r\n", body]))
         self.transport.close()
 

@@ -26,7 +26,7 @@ def build_application() -> Application:
     application = Edge(Health(Protocols(Hop())))
     get_resolver().url_patterns  # noqa: B018  # loads every view before the first request
     # Nothing loaded so far is ever garbage: frozen, no collection walks it again
-    # (speed.md: the 99th percentile of `me` falls from 34 to 8 ms).
+    # (measured: the 99th percentile of GET /users/me falls from 34 to 8 ms).
     gc.collect()
     gc.freeze()
     return application

@@ -28,16 +28,19 @@ class AddressField(serializers.CharField):
             self.fail("invalid")
 
 
-@extend_schema_field({"type": ["string", "null"]})
+@extend_schema_field({"type": "string"})
 class PhoneField(serializers.CharField):
     """+ or 0 and 8 to 14 digits; spaces, hyphens and parentheses are dropped."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.validators.append(validate_phone_number)
+    default_error_messages = {"invalid": validate_phone_number.message}
 
     def to_internal_value(self, data: Any) -> str:
-        return normalize_phone_number(super().to_internal_value(data))
+        number = normalize_phone_number(super().to_internal_value(data))
+        try:
+            validate_phone_number(number)
+        except ValidationError:
+            self.fail("invalid")
+        return number
 
 
 class LocaleField(serializers.CharField):

@@ -93,6 +93,9 @@ def headers(problem: DomainError) -> dict[str, str]:
     found = {}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         found["WWW-Authenticate"] = "Bearer"
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        # What may still arrive belongs to no other request (RFC 9110 §15.5.9).
+        found["Connection"] = "close"
     if problem.status in RETRY_LATER:
         found["Retry-After"] = str(max(1, math.ceil(problem.retry_after or 1)))
     return found

@@ -67,8 +67,9 @@ def both(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("logs") / "servers.log"
+    # PostgreSQL shows under that name which connections are theirs.
     settings = servers.environment(
-        live_database, LOG_FORMAT="json", **CHEAP_HASHING, **NO_LIMITS
+        live_database, LOG_FORMAT="json", PGAPPNAME="both", **CHEAP_HASHING, **NO_LIMITS
     )
     with ExitStack() as stack:
         a, b = (stack.enter_context(servers.server(settings, log=log)) for _ in range(2))
