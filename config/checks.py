@@ -6,8 +6,8 @@ alike. A message names the variable, never its value.
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 MINIMUM_KEY_BYTES = 32
@@ -79,10 +79,17 @@ def _contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _geoip(path: str) -> Iterator[str]:
-    if path and not Path(path).is_file():
-        yield "GEOIP_PATH must be a MaxMind DB file."
-    if path and not find_spec("maxminddb"):
+    if not path:
+        return
+    if not find_spec("maxminddb"):
         yield "GEOIP_PATH needs the geoip extra."
+        return
+    # An extra, so it is imported only where it is asked for.
+    reader = import_module("maxminddb")
+    try:
+        reader.open_database(path).close()
+    except (OSError, reader.InvalidDatabaseError):
+        yield "GEOIP_PATH must be a MaxMind DB file."
 
 
 def _unsafe(settings: Mapping[str, Any]) -> Iterator[str]:

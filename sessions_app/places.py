@@ -15,10 +15,16 @@ class Place:
 
 
 def locate(address: str) -> Place:
-    """English names; empty where nothing is known of the address."""
+    """English names; empty where nothing is known, or the database is of another kind:
+    an ornament must not stand in the way of a sign-in.
+    """
     if not (settings.GEOIP_PATH and address):
         return Place()
-    found = _reader(settings.GEOIP_PATH).get(address) or {}
+    try:
+        found = _reader(settings.GEOIP_PATH).get(address)
+    except ValueError:
+        # An IPv6 address and a database of IPv4 alone.
+        return Place()
     return Place(city=_name(found, "city"), country=_name(found, "country"))
 
 
@@ -28,5 +34,7 @@ def _reader(path: str) -> Any:
     return import_module("maxminddb").open_database(path)
 
 
-def _name(found: dict[str, Any], part: str) -> str:
-    return str(found.get(part, {}).get("names", {}).get("en", ""))[:128]
+def _name(found: Any, part: str) -> str:
+    for step in (part, "names", "en"):
+        found = found.get(step, "") if isinstance(found, dict) else ""
+    return str(found)[:128]

@@ -51,7 +51,7 @@ def start_session(*, user: Any, device_id: str = "") -> Tokens:
     )
     context.remember_session(session.pk)
     audit.record("session.started", actor=user, target=session)
-    _end_surplus(user, now)
+    _end_surplus(session, now)
     return make_pair(session, jti, now, session.expires_at, ring.signing)
 
 
@@ -63,9 +63,12 @@ def _lock(user: Any) -> None:
         raise SessionEnded
 
 
-def _end_surplus(user: Any, now: datetime) -> None:
-    newest_first = user.sessions.active(now).order_by("-id").values_list("pk", flat=True)
-    surplus = list(newest_first[settings.SESSIONS_PER_USER :])
+def _end_surplus(session: Session, now: datetime) -> None:
+    """Never the one just begun, however the clocks of several machines disagree."""
+    user = session.user
+    others = user.sessions.active(now).exclude(pk=session.pk).order_by("-id")
+    room = settings.SESSIONS_PER_USER - 1
+    surplus = list(others.values_list("pk", flat=True)[room:])
     if surplus:
         end_sessions(
             Session.objects.filter(pk__in=surplus), reason=EndReason.SURPLUS, by=user

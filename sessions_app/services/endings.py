@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -40,13 +40,17 @@ def end_all_of(
     people = get_user_model()._default_manager.filter(pk__in=ids)
     people.update(session_epoch=F("session_epoch") + 1)
     if keep:
-        kept = Session.objects.filter(pk=keep, user__in=ids)
-        epoch = people.values_list("session_epoch", flat=True).get(sessions=keep)
-        kept.update(epoch=epoch)
+        _take_along(keep, people.filter(sessions=keep))
     sessions = Session.objects.filter(user__in=ids)
     if keep:
         sessions = sessions.exclude(pk=keep)
     return end_sessions(sessions, reason=reason, by=by)
+
+
+def _take_along(session_id: UUID, owner: models.QuerySet[Any]) -> None:
+    """Into the new epoch; nothing, where the session was removed meanwhile."""
+    for epoch in owner.values_list("session_epoch", flat=True):
+        Session.objects.filter(pk=session_id).update(epoch=epoch)
 
 
 def end_session(*, session: Session, by: Any, reason: EndReason) -> bool:
