@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import ClassVar, Self
 from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.db import models
+from django.db import OperationalError, models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from config.identifiers import new_id
+
+logger = structlog.get_logger("sessions")
 
 
 class HoldsSessions(models.Model):
@@ -130,7 +133,11 @@ class Session(models.Model):
         now = timezone.now()
         if now - self.last_used_at >= settings.SESSION_TOUCH_INTERVAL:
             same = Session.objects.filter(pk=self.pk, last_used_at=self.last_used_at)
-            same.update(last_used_at=now)
+            try:
+                same.update(last_used_at=now)
+            except OperationalError:
+                # A full disk or a standby: who only reads must go on reading.
+                logger.warning("last_use_not_noted", exc_info=True)
 
     def forgives(self, presented_digest: str, now: datetime) -> bool:
         """Whether this is the token just spent, presented again: the answer was lost.

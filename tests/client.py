@@ -106,7 +106,7 @@ class Api:
             method,
             path if raw else f"/api/v1{path}",
             headers=self.headers(headers),
-            peer=peer or self.peer,
+            peer=self.peer if peer is None else peer,
             **kwargs,
         )
 

@@ -31,7 +31,7 @@ contract = schemathesis.openapi.from_path(DOCUMENT)
 
 # The same requests each time: a failure is one that everybody sees.
 fuzz = settings(
-    max_examples=15,
+    max_examples=8,
     derandomize=True,
     database=None,
     deadline=None,

@@ -130,24 +130,18 @@ def test_no_header_moves_the_address_that_is_stored(
     launched: Launched, headers: dict[str, str]
 ) -> None:
     person = register(launched.url)
-    login = Call(
-        launched.url,
-        "POST",
-        "/auth/login",
-        credentials(person.email),
-        headers=claim(headers, 9),
-    )
+    body, claimed = credentials(person.email), claim(headers, 9)
+    login = Call(launched.url, "POST", "/auth/login", body, headers=claimed)
     assert at_once([login])[0].status == 200
-    stored = servers.rows(
-        launched.database,
-        "SELECT s.ip_address, e.address FROM sessions_app_session s"
-        " JOIN accounts_user u ON u.id = s.user_id"
-        " JOIN audit_event e ON e.target_id = s.id WHERE u.email = ?",
-        person.email,
-    )
-    assert [tuple(str(address) for address in row) for row in stored] == [
-        ("127.0.0.1", "127.0.0.1")
-    ]
+    [(session, event)] = servers.rows(launched.database, ADDRESSES, person.email)
+    assert (str(session), str(event)) == ("127.0.0.1", "127.0.0.1")
+
+
+ADDRESSES = """
+    SELECT s.ip_address, e.address FROM sessions_app_session s
+    JOIN accounts_user u ON u.id = s.user_id JOIN audit_event e ON e.target_id = s.id
+    WHERE u.email = ?
+"""
 
 
 @pytest.mark.parametrize("headers", CLAIMS, ids=lambda h: "-".join(*h.items()))

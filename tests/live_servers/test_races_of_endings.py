@@ -37,24 +37,22 @@ def test_superusers_who_shut_out_the_next_one_all_at_once_leave_one(
 ) -> None:
     for _ in range(DUELS):
         people = superusers(service, number)
-        calls = [
-            Call(
-                service.servers[n % 2],
-                method,
-                f"/users/{people[n - 1].id}",
-                OUT,
-                sign_in(service.a, person).access,
-            )
-            for n, person in enumerate(people)
-        ]
-        answers = at_once(calls)
-        # Out already, or out by the time that the lock was his.
+        tokens = [sign_in(service.a, person).access for person in people]
+        answers = at_once(
+            [
+                Call(service.servers[n % 2], method, f"/users/{other.id}", OUT, token)
+                for n, (other, token) in enumerate(
+                    zip(people[1:] + people[:1], tokens, strict=True)
+                )
+            ]
+        )
+        # Out already, or out by the time that the lock was theirs.
         assert {answer.status for answer in answers} <= {200, 401, 403}
         gone = sum(answer.status == 200 for answer in answers)
-        left = service.number(
-            "SELECT count(*) FROM accounts_user WHERE is_superuser AND is_active"
-        )
-        assert 1 <= left == number - gone < number
+        assert 1 <= service.number(ACTIVE) == number - gone < number
+
+
+ACTIVE = "SELECT count(*) FROM accounts_user WHERE is_superuser AND is_active"
 
 
 def storm(service: Service, person: Person, devices: list[Pair]) -> list[Call]:
