@@ -37,7 +37,8 @@ class Protocols:
 
     def __init__(self, hop: Hop) -> None:
         self.lifespan = Lifespan(hop)
-        self.http = ServeStaticASGI(
+        self.hop = hop
+        self.static = ServeStaticASGI(
             hop,
             root=settings.STATIC_ROOT,
             prefix=settings.STATIC_URL,
@@ -46,12 +47,27 @@ class Protocols:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.http(scope, receive, send)
+            if _is_static(scope):
+                await self.static(_whole(scope), receive, send)
+            else:
+                await self.hop(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.lifespan(receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4404})
+
+
+def _is_static(scope: Scope) -> bool:
+    """Files are only read; what else is asked of their addresses Django refuses."""
+    path: str = scope["path"]
+    return path.startswith(settings.STATIC_URL) and scope["method"] in {"GET", "HEAD"}
+
+
+def _whole(scope: Scope) -> Scope:
+    """Without a Range, which may be ignored: the refusal of a bad one has no body."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+    return {**scope, "headers": headers}
 
 
 class Lifespan:
