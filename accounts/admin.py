@@ -2,17 +2,18 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 
 from accounts import services
 from accounts.models import User, UserQuerySet
+from config.admin import Room
 from config.errors import DomainError
 from sessions_app.models import EndReason
 from sessions_app.services import end_all_of
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(Room):
     """People register themselves and leave by the actions; hashes are not shown."""
 
     list_display = (
@@ -25,8 +26,6 @@ class UserAdmin(admin.ModelAdmin[User]):
         "created_at",
     )
     list_filter = ("is_active", "is_staff", "is_superuser")
-    list_per_page = 50
-    show_full_result_count = False
     search_fields = ("email", "first_name", "last_name", "=id")
     ordering = ("-created_at", "-id")
     readonly_fields = (
@@ -87,20 +86,6 @@ class UserAdmin(admin.ModelAdmin[User]):
         for reason in {refusal.message for refusal in refused.values()}:
             self.message_user(request, reason, messages.ERROR)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """A refusal is told on the page, and nothing of the form is kept."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except DomainError as refusal:
-            self.message_user(request, refusal.message, messages.ERROR)
-            return HttpResponseRedirect(request.path)
-
     def save_model(
         self,
         request: HttpRequest,
@@ -123,19 +108,8 @@ class UserAdmin(admin.ModelAdmin[User]):
     def get_queryset(self, request: HttpRequest) -> UserQuerySet:
         return User.objects.get_queryset()
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    has_change_permission = has_view_permission
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _acting(request: HttpRequest) -> User:

@@ -1,15 +1,15 @@
-from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from config.admin import Room
 from sessions_app import services
 from sessions_app.models import EndReason, Session, SessionQuerySet
 
 
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin[Session]):
+class SessionAdmin(Room):
     """Sessions are begun by signing in and ended by the action, nothing else."""
 
     list_display = (
@@ -24,8 +24,6 @@ class SessionAdmin(admin.ModelAdmin[Session]):
     )
     list_filter = (("ended_at", admin.EmptyFieldListFilter), "end_reason")
     list_select_related = ("user",)
-    list_per_page = 50
-    show_full_result_count = False
     search_fields = ("=id", "user__email", "=ip_address")
     ordering = ("-id",)
     # Digests of tokens are nobody's business, not even a superuser's.
@@ -57,18 +55,3 @@ class SessionAdmin(admin.ModelAdmin[Session]):
 
     def get_queryset(self, request: HttpRequest) -> SessionQuerySet:
         return Session.objects.all()
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

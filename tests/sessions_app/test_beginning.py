@@ -1,7 +1,9 @@
 """What a sign-in leaves: one row, no token that could be read from it, room for it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -77,9 +79,7 @@ def test_nothing_stored_can_be_presented(api: SignIn, alice: User) -> None:
     pairs = [login(client, alice)]
     body = {"refresh_token": pairs[0]["refresh_token"]}
     pairs.append(client.post("/auth/refresh", body).json())
-    dump = repr(
-        [list(model._default_manager.values()) for model in apps.get_models()]  # type: ignore[no-untyped-call]  # untyped in Django
-    )
+    dump = repr([list(model._default_manager.values()) for model in apps.get_models()])
     assert str(alice.pk) in dump
     for pair in pairs:
         for token in (pair["access_token"], pair["refresh_token"]):
@@ -91,9 +91,9 @@ def test_no_token_is_logged(
     api: SignIn,
     alice: User,
     caplog: pytest.LogCaptureFixture,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]  # pytest-django's fixture
+    with django_capture_on_commit_callbacks(execute=True):
         client = api()
         token = login(client, alice)
         body = {"refresh_token": token["refresh_token"]}

@@ -170,15 +170,13 @@ def test_the_end_is_the_earlier_one_and_only_a_refresh_moves_it(
         client = api(alice)
         token = client.tokens.refresh_token
         ends = []
-        for _ in range(5):
+        for _ in range(4):
             clock.shift(timedelta(days=6))
             answer = client.post("/auth/refresh", {"refresh_token": token}).json()
             token = answer["refresh_token"]
             bearer = {"Authorization": f"Bearer {answer['access_token']}"}
             [row] = client.get("/sessions/me", headers=bearer).json()["sessions"]
             ends.append(row["expires_at"])
-            if len(ends) == 4:
-                break
     days = ("2026-12-07", "2026-12-13", "2026-12-19", "2026-12-24")
     assert ends == [f"{day}T00:00:00Z" for day in days]
 
@@ -201,7 +199,7 @@ def test_the_list_costs_as_much_for_twenty_as_for_one(api: SignIn, alice: User) 
 
 @pytest.mark.parametrize(
     "name",
-    ["abc", "me", "%00", "..%2f..", "{id}%0a", "{id}/", "{upper}", "{{{id}}}", "{hex}"],
+    ["abc", "%00", "..%2f..", "{id}%0a", "{id}/", "{upper}", "{{{id}}}", "{hex}"],
 )
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_what_is_no_id_is_nowhere(
@@ -249,9 +247,7 @@ def test_removing_past_sessions_spares_everybody_else(
     assert Session.objects.count() == 3
 
 
-def test_ending_the_others_twice_finds_none(
-    api: SignIn, alice: User, bob: User
-) -> None:
+def test_ending_the_others_twice_finds_none(api: SignIn, alice: User, bob: User) -> None:
     bobs, client, others = api(bob), api(alice), [api(alice) for _ in range(3)]
     messages = [client.delete("/sessions/me/others").json()["message"] for _ in "ab"]
     assert messages == ["3 other sessions ended.", "0 other sessions ended."]

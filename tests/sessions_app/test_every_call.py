@@ -138,9 +138,7 @@ def test_a_token_of_an_ended_session_is_401_everywhere(
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_no_token_is_401_everywhere(
-    api: SignIn, db: Any, method: str, path: str
-) -> None:
+def test_no_token_is_401_everywhere(api: SignIn, db: Any, method: str, path: str) -> None:
     answer = api().call(method, path.format(id=uuid4()), {})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -221,18 +219,14 @@ def test_the_header_has_one_form(
 
 def test_two_headers_are_no_proof(api: SignIn, alice: User, bob: User) -> None:
     client, other = api(alice), api(bob)
-    both = [
-        ("Authorization", f"Bearer {c.tokens.access_token}") for c in (client, other)
-    ]
+    both = [("Authorization", f"Bearer {c.tokens.access_token}") for c in (client, other)]
     for headers in (both, both[::-1], [both[0]] * 2):
         answer = client.application.request("GET", "/api/v1/users/me", headers=headers)
         assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("name", ["access_token", "token", "authorization", "jwt"])
-def test_a_token_counts_in_its_header_only(
-    api: SignIn, alice: User, name: str
-) -> None:
+def test_a_token_counts_in_its_header_only(api: SignIn, alice: User, name: str) -> None:
     token, anonymous = api(alice).tokens.access_token, api()
     assert anonymous.get(f"/users/me?{name}={token}").status_code == 401
     cookie = {"Cookie": f"{name}={token}"}
@@ -244,9 +238,7 @@ def test_a_token_counts_in_its_header_only(
 # --- What it costs -----------------------------------------------------------------
 
 
-def test_a_call_costs_one_statement_that_names_both_ids(
-    api: SignIn, alice: User
-) -> None:
+def test_a_call_costs_one_statement_that_names_both_ids(api: SignIn, alice: User) -> None:
     client = api(alice)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get("/users/me")

@@ -273,8 +273,11 @@ def test_a_token_has_one_form(alices: Api, path: str, pattern: str) -> None:
 def test_what_is_no_text_is_no_token(
     alices: Api, path: str, value: object, code: str
 ) -> None:
-    answer = alices.post(path, content=json.dumps({"refresh_token": value}).encode(),
-                         headers={"Content-Type": "application/json"})
+    answer = alices.post(
+        path,
+        content=json.dumps({"refresh_token": value}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
     assert answer.status_code == (401 if code == "token_invalid" else 422)
     assert answer.json()["errors"][0]["code"] == code
     assert Session.objects.get().is_active

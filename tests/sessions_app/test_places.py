@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from subprocess import CalledProcessError
+from typing import Any
 
 import pytest
 from mmdb_writer import MMDBWriter
@@ -20,7 +21,7 @@ HERE = {"city": {"names": {"en": "Turin", "it": "Torino"}}}
 ITALY = {"country": {"iso_code": "IT", "names": {"en": "Italy", "it": "Italia"}}}
 
 
-def write(path: Path, ip_version: int, known: dict[str, object]) -> str:
+def write(path: Path, ip_version: int, known: dict[str, dict[str, Any]]) -> str:
     """A database that knows these networks."""
     writer = MMDBWriter(ip_version, ipv4_compatible=ip_version == 6)
     for network, record in known.items():
@@ -31,7 +32,7 @@ def write(path: Path, ip_version: int, known: dict[str, object]) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path, settings: Settings) -> None:
-    known: dict[str, object] = {
+    known: dict[str, dict[str, Any]] = {
         "203.0.113.0/24": HERE | ITALY,
         "192.0.2.0/24": ITALY,
         "2001:db8:1::/48": HERE | ITALY,
@@ -85,7 +86,7 @@ def test_a_refresh_from_elsewhere_moves_the_device(api: SignIn, alice: User) -> 
 def test_an_address_that_a_database_cannot_hold_has_no_place(
     api: SignIn, alice: User, settings: Settings, tmp_path: Path
 ) -> None:
-    known: dict[str, object] = {"203.0.113.0/24": HERE | ITALY}
+    known: dict[str, dict[str, Any]] = {"203.0.113.0/24": HERE | ITALY}
     settings.GEOIP_PATH = write(tmp_path / "ipv4.mmdb", 4, known)
     assert sign_in_from(api, alice, "2001:db8::7").location_city == ""
     assert sign_in_from(api, alice, "203.0.113.9").location_city == "Turin"
