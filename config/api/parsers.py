@@ -1,6 +1,7 @@
 """JSON that is bounded before anything looks at it: depth, keys, NUL and surrogates."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NoReturn
 
@@ -29,7 +30,9 @@ class StrictJSONParser(JSONParser):
     ) -> Any:
         try:
             data = json.loads(
-                stream.read().decode("utf-8"), parse_constant=_refuse_constant
+                stream.read().decode("utf-8"),
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
             )
         except (ValueError, RecursionError) as exc:
             raise ParseError from exc
@@ -39,6 +42,14 @@ class StrictJSONParser(JSONParser):
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    """1e999 is infinite to Python, and no column of JSON can hold that."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def _check(data: Any) -> None:

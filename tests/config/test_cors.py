@@ -1,5 +1,7 @@
 """Which web origins may read our answers: those that are listed, to the letter."""
 
+from typing import Any
+
 import pytest
 from pytest_django.fixtures import Settings
 
@@ -57,7 +59,7 @@ def test_a_listed_origin_may_read_the_answer(api: SignIn, alice: User) -> None:
 
 @pytest.mark.parametrize(("method", "path", "more", "status"), REFUSALS)
 def test_a_listed_origin_may_read_a_refusal(
-    api: SignIn, method: str, path: str, more: dict[str, object], status: int
+    api: SignIn, method: str, path: str, more: dict[str, Any], status: int
 ) -> None:
     answer = api().call(method, path, headers={"Origin": APP}, **more)
     refused(answer, status)
@@ -82,7 +84,7 @@ def test_no_other_origin_may_read_anything(api: SignIn, alice: User, origin: str
 
 @pytest.mark.parametrize(("method", "path", "more", "status"), REFUSALS)
 def test_no_other_origin_may_read_a_refusal(
-    api: SignIn, method: str, path: str, more: dict[str, object], status: int
+    api: SignIn, method: str, path: str, more: dict[str, Any], status: int
 ) -> None:
     headers = {"Origin": "https://evil.io"}
     answer = api().call(method, path, headers=headers, **more)
