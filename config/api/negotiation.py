@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -11,7 +11,7 @@ class JSONOnly(DefaultContentNegotiation):
     """Answers JSON whatever the Accept header says: there is nothing else to choose."""
 
     def select_parser(
-        self, request: Request, parsers: Sequence[BaseParser]
+        self, request: Request, parsers: Iterable[BaseParser]
     ) -> BaseParser | None:
         """A body has a type; `*/*` is the language of Accept and names none."""
         if "*" in (request.content_type or ""):

@@ -199,7 +199,7 @@ def test_without_a_trusted_proxy_no_header_moves_a_limit(
     settings.RATE_LIMITS = settings.RATE_LIMITS | {"register": 3}
     statuses = []
     for number in range(5):
-        claims = {name: f"203.0.113.{number}" for name in CLAIMS}
+        claims = dict.fromkeys(CLAIMS, f"203.0.113.{number}")
         answer = api().post("/auth/register", {}, headers=claims)
         statuses.append(answer.status_code)
     assert statuses == [422] * 3 + [429] * 2
@@ -272,11 +272,11 @@ def test_a_limit_counts_a_subscriber(
 # --- Peers without an address ------------------------------------------------------
 
 
-def by_hand(client: Api, path: str, body: object, **more: Any) -> httpx.Response:
+def by_hand(caller: Api, path: str, body: object, **more: Any) -> httpx.Response:
     sent = scope("POST", path, (b"content-type", b"application/json"), **more)
     parts = [part(json.dumps(body).encode()), END]
-    exchange = Exchange(parts).run(client.application.application, sent)
-    return client.application.loop.run_until_complete(asyncio.wait_for(exchange, 10))
+    exchange = Exchange(parts).run(caller.application.application, sent)
+    return caller.application.loop.run_until_complete(asyncio.wait_for(exchange, 10))
 
 
 @pytest.mark.django_db
