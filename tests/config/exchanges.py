@@ -56,8 +56,11 @@ class Exchange:
         if self.sending:
             await self.sending(message)
 
-    async def run(self, application: Application, scope: Scope) -> httpx.Response:
+    async def run(self, application: Application, scope: Scope) -> None:
         await application(scope, self.receive, self.send)
+
+    async def ask(self, application: Application, scope: Scope) -> httpx.Response:
+        await self.run(application, scope)
         return self.answer
 
     @property

@@ -275,7 +275,7 @@ def test_a_limit_counts_a_subscriber(
 def by_hand(caller: Api, path: str, body: object, **more: Any) -> httpx.Response:
     sent = scope("POST", path, (b"content-type", b"application/json"), **more)
     parts = [part(json.dumps(body).encode()), END]
-    exchange = Exchange(parts).run(caller.application.application, sent)
+    exchange = Exchange(parts).ask(caller.application.application, sent)
     return caller.application.loop.run_until_complete(asyncio.wait_for(exchange, 10))
 
 

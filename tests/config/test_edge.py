@@ -168,7 +168,7 @@ def test_a_host_that_is_not_ours_is_refused_and_not_repeated(
 def test_no_host_at_all_is_refused(in_process: InProcess) -> None:
     unnamed = scope("GET", ME, headers=[(b"x-a", b"b")])
     answer = in_process.loop.run_until_complete(
-        Exchange().run(in_process.application, unnamed)
+        Exchange().ask(in_process.application, unnamed)
     )
     refused(answer, 400, "host_not_allowed")
 
@@ -251,7 +251,7 @@ def test_a_declared_length_is_judged_before_the_body_is_read(
     sent = scope("POST", "/api/v1/auth/login", *declared)
     exchange, application = Exchange(parts=[]), api().application
     answer = application.loop.run_until_complete(
-        asyncio.wait_for(exchange.run(application.application, sent), 5)
+        asyncio.wait_for(exchange.ask(application.application, sent), 5)
     )
     refused(answer, status, "body_too_large" if status == 413 else "malformed_request")
 
@@ -293,7 +293,7 @@ def test_a_body_without_an_end_is_cut_off_at_the_limit(api: SignIn) -> None:
             yield part(b"x" * 65_536)
 
     application = api().application
-    exchange = Exchange(endless()).run(
+    exchange = Exchange(endless()).ask(
         application.application, scope("POST", "/api/v1/auth/login")
     )
     refused(application.loop.run_until_complete(exchange), 413, "body_too_large")
@@ -305,7 +305,7 @@ def test_a_body_that_is_longer_than_declared_is_counted(api: SignIn) -> None:
     application = api().application
     sent = scope("POST", "/api/v1/auth/login", (b"content-length", b"2"))
     large = [part(b"x" * 600_000), part(b"x" * 600_000), END]
-    exchange = Exchange(large).run(application.application, sent)
+    exchange = Exchange(large).ask(application.application, sent)
     refused(application.loop.run_until_complete(exchange), 413)
 
 
@@ -320,7 +320,7 @@ def test_the_limit_is_the_same_everywhere(api: SignIn, path: str) -> None:
 @pytest.mark.parametrize("query", [b"a=\xff", b"\xc3\xa9=1", b"a=\xed\xa0\x80"])
 def test_a_query_beyond_ascii_is_malformed(in_process: InProcess, query: bytes) -> None:
     sent = scope("GET", "/api/v1/users", query_string=query)
-    exchange = Exchange().run(in_process.application, sent)
+    exchange = Exchange().ask(in_process.application, sent)
     refused(in_process.loop.run_until_complete(exchange), 400, "malformed_request")
 
 
@@ -353,7 +353,7 @@ async def test_what_escapes_everything_is_a_plain_500_with_its_traceback_in_the_
     log: io.StringIO,
 ) -> None:
     """Checks 209."""
-    answer = await Exchange().run(Edge(crashing), scope("GET", ME))
+    answer = await Exchange().ask(Edge(crashing), scope("GET", ME))
     problem = refused(answer, 500, "internal_error")
     assert "secret words" not in answer.text
     [crash] = [line for line in lines(log) if line["event"] == "request_crashed"]
@@ -379,7 +379,7 @@ async def test_past_the_deadline_it_is_said_whose_fault_it_was(
     settings: Settings, parts: list[Message], status: int, code: str
 ) -> None:
     settings.REQUEST_DEADLINE = timedelta(milliseconds=20)
-    answer = await Exchange(parts).run(Edge(never), scope("POST", ME))
+    answer = await Exchange(parts).ask(Edge(never), scope("POST", ME))
     refused(answer, status, code)
     assert ("Retry-After" in answer.headers) == (status == 503)
     # What may still come of the body belongs to no other request (RFC 9110 §15.5.9).

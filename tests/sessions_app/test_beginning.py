@@ -240,6 +240,14 @@ def test_a_sign_in_that_is_overtaken_is_dead_on_arrival(
     assert Event.objects.filter(action="session.started").count() == 1
 
 
+def test_a_sign_in_of_somebody_inactive_is_refused(alice: User) -> None:
+    """Also where whatever made them so has ended nothing."""
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    with pytest.raises(SessionEnded):
+        services.start_session(user=alice)
+    assert not Session.objects.exists()
+
+
 def test_a_sign_in_of_nobody_is_refused(alice: User) -> None:
     with pytest.raises(SessionEnded):
         services.start_session(user=User(pk=uuid4(), email="nobody@example.com"))

@@ -152,6 +152,15 @@ def test_a_device_that_is_used_moves_to_the_top(api: SignIn, alice: User) -> Non
         assert [row["is_current"] for row in listed(second)] == [True, False]
 
 
+def test_a_refresh_is_a_use(api: SignIn, alice: User) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        client = api(alice)
+        clock.shift(timedelta(seconds=5))
+        body = {"refresh_token": client.tokens.refresh_token}
+        assert client.post("/auth/refresh", body).status_code == 200
+        assert client.session.last_used_at == datetime.now(UTC)
+
+
 def test_the_list_holds_active_sessions_of_ones_own(
     api: SignIn, alice: User, bob: User
 ) -> None:

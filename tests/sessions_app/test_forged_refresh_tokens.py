@@ -69,6 +69,10 @@ def test_every_claim_must_be_there_and_right(
     "claims",
     [
         {"iat": 10**30},
+        {"iat": float("inf")},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"nbf": float("inf")},
         {"nbf": 10**10},
         {"nbf": "soon"},
         {"sub": "\0"},
@@ -197,6 +201,9 @@ def test_a_key_named_in_the_header_is_not_looked_at(
 
 
 DEEP = [
+    b"[" * 1500,
+    b"[" * 750 + b"]" * 750,
+    b'{"a":' * 300,
     b"[" * 20_000 + b"]" * 20_000,
     b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
     b"[" * 190 + b"]" * 190,

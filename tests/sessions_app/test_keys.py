@@ -1,6 +1,8 @@
 """Which key signs, which still verify, and what another instance's key is worth."""
 
 import hashlib
+import hmac
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -165,3 +167,20 @@ def test_a_key_has_the_same_name_in_every_process_and_tells_nothing_of_itself(
     settings.JWT_SIGNING_KEYS = [OLD, NEW]
     assert first in tokens.keyring().keys
     assert first not in {NEW, hashlib.sha256(NEW.encode()).hexdigest()[:12]}
+
+
+def test_the_id_of_a_successor_follows_from_key_session_and_predecessor() -> None:
+    """And from nothing else: who lacks the key cannot tell what comes next."""
+    session, other = uuid4(), uuid4()
+    old, new = (tokens.Key("kid", key.encode()) for key in (OLD, NEW))
+    made = {
+        old.successor(session, "a"),
+        old.successor(session, "b"),
+        old.successor(other, "a"),
+        new.successor(session, "a"),
+    }
+    assert len(made) == 4
+    assert old.successor(session, "a") in made
+    message = session.bytes + b"a"
+    assert hmac.new(OLD.encode(), message, "sha256").hexdigest() not in made
+    assert {len(jti) for jti in made} == {64}

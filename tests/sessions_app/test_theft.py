@@ -1,6 +1,6 @@
 """A refresh token that was used before: its end is remembered before it is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -206,22 +206,28 @@ def what_others_see() -> list[str]:
         connection.close()
 
 
-def test_end_and_event_of_a_theft_are_one_change(
-    alices: Api, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", ["session.ended", "session.refresh_reuse"])
+def test_end_and_events_of_a_theft_are_one_change(
+    alices: Api, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    """Where the event cannot be written, the next attempt ends and records it."""
+    """Where an event cannot be written, the next attempt ends and records it."""
     first = alices.tokens.refresh_token
     renewed(alices, renewed(alices, first))
+    write = EventQuerySet.bulk_create
 
-    def fail(*_: object, **__: object) -> None:
-        raise OperationalError
+    def fail(rows: EventQuerySet, events: Iterable[Event]) -> list[Event]:
+        written = list(events)
+        if failing in {event.action for event in written}:
+            raise OperationalError
+        return write(rows, written)
 
     with monkeypatch.context() as fault:
         fault.setattr(EventQuerySet, "bulk_create", fail)
         assert refresh(alices, first) == (503, "unavailable")
     assert Session.objects.get().ended_at is None
     assert refresh(alices, first) == REUSED
-    assert Event.objects.filter(action="session.refresh_reuse").count() == 1
+    for action in ("session.ended", "session.refresh_reuse"):
+        assert Event.objects.filter(action=action).count() == 1
 
 
 def test_a_rotation_that_fails_leaves_the_token_unspent(

@@ -1,0 +1,299 @@
+"""The OpenAPI document: complete, valid, stable, and honest about refusals."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.validation import validate_schema
+from pytest_django.fixtures import Settings
+from rest_framework.permissions import AllowAny
+from rest_framework.views import APIView
+
+from accounts.models import User
+from config import errors
+from config.pages import openapi_document
+from tests import servers
+from tests.client import Api
+from tests.conftest import SignIn
+from tests.factories import PASSWORD
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+PUBLIC = {
+    "/api/v1/auth/register",
+    "/api/v1/auth/login",
+    "/api/v1/auth/login/oauth",
+    "/api/v1/auth/refresh",
+}
+# Clients are generated from these names: they stay.
+OPERATIONS = {
+    "change_my_password": "patch /api/v1/users/me/password",
+    "delete_user": "delete /api/v1/users/{user_id}",
+    "end_my_other_sessions": "delete /api/v1/sessions/me/others",
+    "end_session": "delete /api/v1/sessions/{session_id}",
+    "get_me": "get /api/v1/users/me",
+    "get_user": "get /api/v1/users/{user_id}",
+    "list_my_sessions": "get /api/v1/sessions/me",
+    "list_users": "get /api/v1/users",
+    "login": "post /api/v1/auth/login",
+    "login_oauth": "post /api/v1/auth/login/oauth",
+    "logout": "post /api/v1/auth/logout",
+    "logout_all": "post /api/v1/auth/logout-all",
+    "refresh": "post /api/v1/auth/refresh",
+    "register": "post /api/v1/auth/register",
+    "remove_my_expired_sessions": "delete /api/v1/sessions/me/expired",
+    "rename_session": "patch /api/v1/sessions/{session_id}",
+    "update_me": "patch /api/v1/users/me",
+    "update_user": "patch /api/v1/users/{user_id}",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(openapi_document())
+    return made
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, found in document()["paths"].items():
+        for method in METHODS & found.keys():
+            yield method, path, found[method]
+
+
+def routes() -> Iterator[tuple[str, type[APIView]]]:
+    """Every address of the API with its view, as the router has them."""
+
+    def below(prefix: str, entry: URLPattern | URLResolver) -> Iterator[tuple[str, Any]]:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            for inner in entry.url_patterns:
+                yield from below(path, inner)
+        else:
+            yield path, getattr(entry.callback, "cls", None)
+
+    for entry in get_resolver().url_patterns:
+        for path, view in below("/", entry):
+            # The document does not describe itself; it is no view of DRF.
+            if path.startswith("/api/v1/") and view is not None:
+                yield re.sub(r"<\w+:(\w+)>", r"{\1}", path), view
+
+
+def offered(view: type[APIView]) -> set[str]:
+    return {method for method in METHODS if hasattr(view, method)}
+
+
+def test_the_document_is_valid() -> None:
+    # Untyped, as all of that package.
+    cast(Any, validate_schema)(document())
+
+
+def test_every_route_is_listed_with_every_method() -> None:
+    """Checks 186."""
+    there = {path: offered(view) for path, view in routes()}
+    told = {path: METHODS & set(found) for path, found in document()["paths"].items()}
+    assert told == there
+    assert len(there) >= 14
+
+
+def test_what_the_router_has_beside_them_is_the_document_itself() -> None:
+    prefix = [e for e in get_resolver().url_patterns if str(e.pattern) == "api/v1/"]
+    [api] = [entry for entry in prefix if isinstance(entry, URLResolver)]
+    own = [str(e.pattern) for e in api.url_patterns if isinstance(e, URLPattern)]
+    assert own == ["openapi.json"]
+
+
+def test_operation_ids_are_unique_words_that_stay() -> None:
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+    where = {o["operationId"]: f"{method} {path}" for method, path, o in operations()}
+    assert {name: where.get(name) for name in OPERATIONS} == OPERATIONS
+
+
+def test_every_call_says_whether_it_needs_a_token() -> None:
+    """Checks 107, 186: open by name only."""
+    for _, path, operation in operations():
+        anyone = operation["security"] == [{}]
+        assert anyone == (path in PUBLIC)
+        if not anyone:
+            assert {"accessToken": []} in operation["security"]
+            assert {} not in operation["security"]
+            assert "401" in operation["responses"]
+
+
+def test_the_document_and_the_views_agree_on_who_is_let_in() -> None:
+    open_to_anyone = {
+        path for path, view in routes() if AllowAny in view.permission_classes
+    }
+    assert open_to_anyone == PUBLIC
+
+
+def test_the_ways_to_sign_in_are_described() -> None:
+    schemes = document()["components"]["securitySchemes"]
+    assert schemes["accessToken"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+    }
+    flow = schemes["passwordForm"]["flows"]["password"]
+    assert flow["tokenUrl"] == "/api/v1/auth/login/oauth"
+
+
+def test_every_call_says_what_it_is_for() -> None:
+    tags = {tag["name"] for tag in document()["tags"]}
+    for method, path, operation in operations():
+        assert operation["description"], (method, path)
+        assert set(operation["tags"]) <= tags
+
+
+def refusals(operation: dict[str, Any]) -> dict[str, Any]:
+    return {s: r for s, r in operation["responses"].items() if int(s) >= 400}
+
+
+def test_every_refusal_is_a_problem_with_examples_that_are_true() -> None:
+    """Checks 210."""
+    statuses = {reason.code: reason.status for reason in errors.catalogue()}
+    for _, _, operation in operations():
+        for status, refusal in refusals(operation).items():
+            [(kind, content)] = refusal["content"].items()
+            assert kind == "application/problem+json"
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for code, example in content["examples"].items():
+                assert statuses[code] == int(status) == example["value"]["status"]
+                assert example["value"]["type"] == f"/docs/errors#{code}"
+
+
+def test_refusals_have_the_headers_that_belong_to_them() -> None:
+    wanted = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+    for _, _, operation in operations():
+        for status, refusal in refusals(operation).items():
+            if status in wanted:
+                assert wanted[status] in refusal["headers"]
+
+
+def test_every_call_can_fail_as_all_can() -> None:
+    for method, _, operation in operations():
+        told = set(operation["responses"])
+        assert {"400", "500", "503"} <= told
+        if method in {"post", "put", "patch"}:
+            assert {"413", "415", "422"} <= told
+
+
+def test_every_limit_is_told() -> None:
+    views = dict(routes())
+    for method, path, operation in operations():
+        limited = method.upper() in getattr(views[path], "limits", {})
+        assert ("429" in operation["responses"]) >= limited
+
+
+def test_every_address_with_an_id_can_be_one_that_is_not_there() -> None:
+    for _, path, operation in operations():
+        if "{" in path:
+            assert "404" in operation["responses"]
+            assert "403" in operation["responses"]
+
+
+def test_objects_have_the_fields_of_the_contract() -> None:
+    shapes = document()["components"]["schemas"]
+    user = "id email first_name last_name phone_number is_active is_superuser locale"
+    user += " created_at updated_at email_verified"
+    token = "access_token refresh_token token_type expires_in user"
+    session = "id device_name device_id ip_address location_city location_country"
+    session += " last_used_at created_at expires_at is_current"
+    for name, fields in {"User": user, "Token": token, "Session": session}.items():
+        assert set(fields.split()) <= shapes[name]["properties"].keys()
+    problem = "type title status detail instance success errors"
+    assert shapes["Problem"]["properties"].keys() == set(problem.split())
+
+
+def test_what_may_be_null_says_so() -> None:
+    user = document()["components"]["schemas"]["User"]["properties"]
+    nullable = {name for name, shape in user.items() if "null" in shape["type"]}
+    assert nullable == {"last_name", "phone_number", "locale", "updated_at"}
+
+
+def test_no_secret_is_ever_answered() -> None:
+    """Checks 17, 226."""
+    for name, shape in document()["components"]["schemas"].items():
+        if not name.endswith("Request"):
+            assert not [f for f in shape.get("properties", {}) if "password" in f]
+
+
+def test_the_document_says_nothing_of_what_we_are_made_of() -> None:
+    """Checks 185."""
+    assert not re.search(
+        r"(?i)django|uvicorn|postgres|/work|localhost", openapi_document()
+    )
+
+
+def test_the_committed_document_is_the_present_one() -> None:
+    """`make openapi` writes it."""
+    committed = servers.ROOT / "docs" / "openapi.json"
+    assert committed.read_text() == openapi_document()
+
+
+def test_the_command_writes_it_and_notices_a_difference(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.BASE_DIR = tmp_path
+    (tmp_path / "docs").mkdir()
+    target = tmp_path / "docs" / "openapi.json"
+    with pytest.raises(CommandError, match="stale"):
+        call_command("write_openapi", "--check")
+    call_command("write_openapi")
+    assert target.read_text() == openapi_document()
+    call_command("write_openapi", "--check")
+    target.write_text("{}")
+    with pytest.raises(CommandError, match="stale"):
+        call_command("write_openapi", "--check")
+
+
+# --- Seen in service ---------------------------------------------------------------
+
+
+def answers(
+    client: Api, stranger: Api, user: User
+) -> Iterator[tuple[str, httpx.Response]]:
+    """A call of every kind, some refused, each under the name it has in the document."""
+    device = client.session.pk
+    wrong = {"email": user.email, "password": "wrong wrong wrong wrong"}
+    yield "login", stranger.post("/auth/login", wrong)
+    yield "login", stranger.post("/auth/login", wrong | {"password": PASSWORD})
+    yield "login", stranger.post("/auth/login", {})
+    yield "register", stranger.post("/auth/register", {})
+    yield "refresh", stranger.post("/auth/refresh", {"refresh_token": "x"})
+    yield "get_me", stranger.get("/users/me")
+    yield "get_me", client.get("/users/me")
+    yield "update_me", client.patch("/users/me", {"locale": "xx"})
+    yield "list_users", client.get("/users")
+    yield "get_user", client.get(f"/users/{device}")
+    yield "delete_user", client.delete(f"/users/{user.pk}")
+    yield "rename_session", client.patch(f"/sessions/{user.pk}", {"device_name": "x"})
+    yield "end_session", client.delete(f"/sessions/{user.pk}")
+    yield (
+        "change_my_password",
+        client.patch(
+            "/users/me/password", {"current_password": "x", "new_password": "y" * 12}
+        ),
+    )
+    yield "logout", client.post("/auth/logout", {"refresh_token": "x"})
+    yield "logout_all", client.post("/auth/logout-all")
+    yield "logout", client.post("/auth/logout")
+
+
+@pytest.mark.django_db
+def test_what_is_answered_is_in_the_document(api: SignIn, alice: User) -> None:
+    told = {operation["operationId"]: operation for _, _, operation in operations()}
+    for name, answer in answers(api(alice), api(), alice):
+        status = str(answer.status_code)
+        assert status in told[name]["responses"], (name, answer.text)
+        content = told[name]["responses"][status]["content"]
+        assert answer.headers["Content-Type"] in content
+        assert answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR
