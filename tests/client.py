@@ -35,9 +35,6 @@ class InProcess:
         self.application = Edge(Health(Protocols(self.hop)))
 
     def share_connection(self) -> None:
-        # As Django's own test client does: they would close a connection in use.
-        signals.request_started.disconnect(close_old_connections)
-        signals.request_finished.disconnect(close_old_connections)
         mine = connections["default"]
         mine.inc_thread_sharing()
         self.thread.submit(connections.__setitem__, "default", mine).result()
@@ -50,6 +47,10 @@ class InProcess:
     def request(
         self, method: str, path: str, *, peer: str = PEER, **kwargs: Any
     ) -> httpx.Response:
+        # They would close a connection in use. Before each request, because Django's own
+        # test client, which does so as well, connects them again after each of its own.
+        signals.request_started.disconnect(close_old_connections)
+        signals.request_finished.disconnect(close_old_connections)
         return self.loop.run_until_complete(self._request(method, path, peer, kwargs))
 
     async def _request(
