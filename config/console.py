@@ -6,8 +6,9 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 
 from config.api.problems import in_console
 
@@ -17,6 +18,12 @@ class Console(AdminSite):
     site_title = "Backend API"
     index_title = "Console"
     site_url = "/"
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Not here: Django's page counts no guesses, ends no session, records nothing."""
+        raise Http404
 
 
 class OnlyInConsole:

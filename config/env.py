@@ -3,17 +3,21 @@
 A fault names the variable and what it must be, never its value.
 """
 
+import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 Value = TypeVar("Value")
 
+# A line of a `.env` file: nothing, a comment, or NAME=value.
+ASSIGNMENT = re.compile(r"\A\s*(#.*|(export\s+)?[A-Za-z_]\w*\s*=.*)?\Z")
 # Looked at before the library parses: it would warn with the whole URL in the text.
 DATABASE_SCHEMES = {"postgres", "postgresql", "pgsql", "sqlite"}
 
@@ -24,7 +28,18 @@ class Environment:
     def __init__(self, dotenv: Path) -> None:
         self.faults: list[str] = []
         if dotenv.is_file():
-            environ.Env.read_env(dotenv)
+            self._fill_up(dotenv)
+
+    def _fill_up(self, dotenv: Path) -> None:
+        """Line by line first: the library prints the whole of one that it cannot read."""
+        good = []
+        text = dotenv.read_bytes().decode(errors="replace")
+        for number, line in enumerate(text.splitlines(), start=1):
+            if "\ufffd" in line or not ASSIGNMENT.match(line):
+                self.faults.append(f"{dotenv.name}, line {number}, is not NAME=value.")
+            else:
+                good.append(line)
+        environ.Env.read_env(io.StringIO("\n".join(good)))
 
     def text(self, name: str, default: str = "") -> str:
         return os.environ.get(name, default).strip()
@@ -75,13 +90,12 @@ class Environment:
         return self._read(name, read, defaults, shape)
 
     def origin(self, name: str, default: str = "") -> str:
-        """An http(s) URL without a slash at its end."""
-        value = self.text(name, default).rstrip("/")
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.netloc):
-            self.faults.append(f"{name} must be an http or https URL.")
-            return ""
-        return value
+        """An http(s) URL of host, port and path, without a slash at its end."""
+        return self._read(name, _origin, default, "an http or https URL")
+
+    def redis(self, name: str) -> str:
+        """Empty, or a URL that the client will understand."""
+        return self._read(name, _redis, "", "such as redis://host:6379/0")
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Django's DATABASES entry, from a URL or from POSTGRES_HOST and its family."""
@@ -117,8 +131,12 @@ class Environment:
 
 
 def _database(url: str) -> dict[str, Any]:
-    if urlsplit(url).scheme not in DATABASE_SCHEMES:
+    parts = urlsplit(url)
+    if parts.scheme not in DATABASE_SCHEMES or "://" not in url:
         raise ValueError
+    if parts.scheme == "sqlite" and parts.netloc not in {"", ":memory:"}:
+        raise ValueError
+    _port(parts)
     entry = dict(environ.Env.db_url_config(url))
     if not entry.get("NAME"):
         raise ValueError
@@ -126,4 +144,34 @@ def _database(url: str) -> dict[str, Any]:
 
 
 def _mail(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme.startswith("smtp") and not parts.hostname:
+        raise ValueError
+    _port(parts)
     return dict(environ.Env.email_url_config(url))
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    odd = parts.username or parts.password or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or odd:
+        raise ValueError
+    if any(character.isspace() for character in url):
+        raise ValueError
+    _port(parts)
+    return url.rstrip("/")
+
+
+def _redis(url: str) -> str:
+    parts = urlsplit(url)
+    place = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not place:
+        raise ValueError
+    _port(parts)
+    return url
+
+
+def _port(parts: SplitResult) -> None:
+    """Raises ValueError, before a library does so with the URL in its text."""
+    if parts.port == 0:
+        raise ValueError

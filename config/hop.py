@@ -34,7 +34,7 @@ HASHING_PATHS = frozenset(
         "/auth/login/oauth",
         "/users/me/password",
     )
-)
+) | {f"/{settings.ADMIN_PATH}login/"}
 
 
 class Slots:
@@ -96,13 +96,15 @@ class Hop(BaseHandler):
                 await slots.acquire()
                 held.callback(slots.release)
             loop = asyncio.get_running_loop()
+            stream = Stream(loop, send)
             work = self.threads.submit(
-                copy_context().run, self.respond, scope, body, Stream(loop, send)
+                copy_context().run, self.respond, scope, body, stream
             )
             try:
                 answer = await asyncio.wrap_future(work)
             finally:
                 if not work.done():
+                    stream.abandoned = True
                     # Past the deadline the thread is still busy, and so are its slots.
                     _release_later(held.pop_all(), loop, work)
         if answer:
@@ -137,6 +139,7 @@ class Stream:
     def __init__(self, loop: asyncio.AbstractEventLoop, send: Send) -> None:
         self.loop = loop
         self.send = send
+        self.abandoned = False
 
     def write(self, status: int, headers: list[tuple[bytes, bytes]], chunks: Any) -> None:
         """`asyncio.TimeoutError` where the reader does not read."""
@@ -146,6 +149,8 @@ class Stream:
         self._wait({"type": "http.response.body", "body": b""})
 
     def _wait(self, message: Message) -> None:
+        if self.abandoned:
+            raise ConnectionAbortedError
         sent = asyncio.run_coroutine_threadsafe(_deliver(self.send, message), self.loop)
         sent.result(settings.REQUEST_DEADLINE.total_seconds())
 

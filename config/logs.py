@@ -31,12 +31,18 @@ def drop_foreign_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDic
 def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """For terminals: no value starts a line or a control sequence of its own."""
     for name, value in event.items():
-        if isinstance(value, str) and name not in {"exception", "timestamp", "level"}:
-            event[name] = "".join(
-                c if c.isprintable() else c.encode("unicode_escape").decode()
-                for c in value
-            )
+        if name == "exception" and isinstance(value, str):
+            # Indented, so that only an event begins a line.
+            event[name] = "\n".join("    " + _printable(v) for v in value.split("\n"))
+        elif isinstance(value, str):
+            event[name] = _printable(value)
     return event
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 SHARED: list[Any] = [

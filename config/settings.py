@@ -134,7 +134,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"] |= {
         # A file per thread costs nothing to keep open, and 1 ms to open.
         "CONN_MAX_AGE": None,
-        "OPTIONS": {
+        "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+        | {
             # Take the write lock at BEGIN: a transaction that reads first and writes
             # later would fail at once, whatever the timeout.
             "transaction_mode": "IMMEDIATE",
@@ -147,7 +148,9 @@ else:
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
+        # What the URL says of the connection (sslmode, application_name) stands.
+        "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+        | {
             "pool": {
                 "min_size": _pool_minimum,
                 "max_size": env.number(
@@ -172,7 +175,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache and channel layer -------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.redis("REDIS_URL")
 if REDIS_URL:
     CACHES = {
         "default": {

@@ -5,7 +5,7 @@ once cannot all slip through, and given back on success. Never permanent, and ne
 the way of a person whose address is known for the account (OWASP ASVS 5.0, 6.1.1, 6.3.1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -22,6 +22,7 @@ class Attempt:
 
     account: str
     address: str
+    counted: tuple[str, ...] = ()
 
     @property
     def pair_key(self) -> str:
@@ -61,6 +62,7 @@ def begin(account: str) -> Attempt:
         limits = attempt.limits(known=known)
         counts = store().hit({k: int(p.total_seconds()) for k, (_, p) in limits.items()})
         _refuse(counts, {key: number for key, (number, _) in limits.items()})
+        attempt = replace(attempt, counted=tuple(limits))
     return attempt
 
 
@@ -68,7 +70,8 @@ def succeed(attempt: Attempt) -> None:
     """The proof was right: its own pair starts anew, the rest gets its count back."""
     if settings.RATELIMIT_ENABLE:
         store().forget([attempt.pair_key, attempt.known_key])
-        store().give_back([attempt.account_key, attempt.address_key])
+        others = [key for key in attempt.counted if key != attempt.pair_key]
+        store().give_back(others)
         lifetime = int(settings.KNOWN_ADDRESS_LIFETIME.total_seconds())
         store().hit({attempt.known_key: lifetime})
 
@@ -76,6 +79,9 @@ def succeed(attempt: Attempt) -> None:
 def _refuse(counts: dict[str, Count], limits: dict[str, int]) -> None:
     over = {key: count for key, count in counts.items() if count.number > limits[key]}
     if over:
+        # Nothing was tried, so what is not itself over counts nothing: whoever is blocked
+        # and goes on knocking must not shut out the owner elsewhere.
+        store().give_back([key for key in counts if key not in over])
         raise TooManyAttempts(
             crossed=any(count.number == limits[key] + 1 for key, count in over.items()),
             retry_after=max(count.remaining for count in over.values()),

@@ -1,6 +1,11 @@
 """What people do with their accounts, and what superusers do with people's."""
 
-from accounts.services.credentials import change_password, sign_in, verify_credentials
+from accounts.services.credentials import (
+    change_password,
+    set_password,
+    sign_in,
+    verify_credentials,
+)
 from accounts.services.people import (
     activate_users,
     deactivate_users,
@@ -19,6 +24,7 @@ __all__ = [
     "ensure_superuser",
     "register_user",
     "set_activity",
+    "set_password",
     "sign_in",
     "update_profile",
     "update_rights",

@@ -55,7 +55,13 @@ def _proves(password: str, user: User | None) -> bool:
     if user is None or not user.has_usable_password():
         make_password(password)  # takes as long as a check
         return False
-    return user.check_password(password)
+
+    def upgrade(proved: str) -> None:
+        """Only while the hash is the one that was proved: a change wins over this."""
+        same = User.objects.filter(pk=user.pk, password=user.password)
+        same.update(password=make_password(proved))
+
+    return check_password(password, user.password, upgrade)
 
 
 def change_password(
@@ -71,6 +77,17 @@ def change_password(
     guessing.succeed(attempt)
     check_password_rules(new_password, user=user, field="new_password")
     _replace_password(user, stored, make_password(new_password), keep)
+
+
+@transaction.atomic
+def set_password(*, user: User, password: str) -> None:
+    """By an operator; every session ends. Raises ValidationFailed."""
+    check_password_rules(password, user=user, field="password")
+    User.objects.filter(pk=user.pk).update(
+        password=make_password(password), updated_at=timezone.now()
+    )
+    end_all_of([user.pk], reason=EndReason.OPERATOR, by=None)
+    audit.record("password.set", target=user)
 
 
 @transaction.atomic

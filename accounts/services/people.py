@@ -102,7 +102,7 @@ def set_activity(*, user: User, active: bool, by: User) -> None:
         raise OwnAccount
     change = activate_users if active else deactivate_users
     _raise_first(change(user_ids=[user.pk], by=by))
-    user.is_active = active
+    user.refresh_from_db(fields=["is_active", "updated_at"])
 
 
 def delete_user(*, user_id: UUID, by: User) -> None:

@@ -1,9 +1,7 @@
 """What holds for every request before Django sees it: ids, hosts, sizes, transport."""
 
 import asyncio
-import io
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -11,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -19,6 +16,7 @@ from audit.models import Event
 from config.edge import Edge, Message, Receive, Scope, Send
 from sessions_app.models import Session
 from tests.client import InProcess
+from tests.config.conftest import Log
 from tests.config.exchanges import END, Exchange, part, scope
 from tests.config.refusals import fields, refused
 from tests.conftest import SignIn
@@ -31,31 +29,12 @@ JSON = {"Content-Type": "application/json"}
 ME = "/api/v1/users/me"
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What the service's own handler writes, in the form in which it writes it."""
-    [handler] = [
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
-        and isinstance(handler, logging.StreamHandler)
-    ]
-    written = io.StringIO()
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
-
-
-def lines(log: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.getvalue().splitlines()]
-
-
 # --- Request ids -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [str, lambda made: made.hex, lambda m: str(m).upper()])
 def test_a_request_id_that_is_a_uuid_is_kept_everywhere(
-    api: SignIn, alice: User, log: io.StringIO, shape: Any
+    api: SignIn, alice: User, log: Log, shape: Any
 ) -> None:
     """In the answer, in every log line and in the event (checks 211)."""
     request_id = shape(uuid4())
@@ -63,7 +42,7 @@ def test_a_request_id_that_is_a_uuid_is_kept_everywhere(
     answer = client.post("/auth/login", LOGIN | {"password": "x" * 12}, headers=sent)
     assert answer.headers["X-Request-ID"] == request_id
     refused(answer, 401)
-    [line] = [line for line in lines(log) if line["logger"] == "edge"]
+    [line] = [line for line in log.lines if line["logger"] == "edge"]
     assert (line["request_id"], line["path"]) == (request_id, "/api/v1/auth/login")
     assert Event.objects.get(action="sign_in.failed").request_id == request_id
 
@@ -116,15 +95,13 @@ def test_every_answer_has_a_request_id(api: SignIn, method: str, path: str) -> N
     assert len(answer.headers.get_list("X-Request-ID")) == 1
 
 
-def test_a_request_is_one_line_whatever_is_in_its_address(
-    api: SignIn, log: io.StringIO
-) -> None:
+def test_a_request_is_one_line_whatever_is_in_its_address(api: SignIn, log: Log) -> None:
     """Checks 212."""
     path = "/a%0d%0a%7b%22event%22:%22forged%22%7d%1b[31m%e2%80%a8%22%7d"
     api().get(path, raw=True)
-    edge = [line for line in lines(log) if line["logger"] == "edge"]
+    edge = [line for line in log.lines if line["logger"] == "edge"]
     assert [(line["event"], line["status"]) for line in edge] == [("request", 404)]
-    assert "\x1b" not in log.getvalue()
+    assert "\x1b" not in log.text
 
 
 # --- Hosts -------------------------------------------------------------------------
@@ -350,16 +327,16 @@ async def crashing_late(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_what_escapes_everything_is_a_plain_500_with_its_traceback_in_the_log(
-    log: io.StringIO,
+    log: Log,
 ) -> None:
     """Checks 209."""
     answer = await Exchange().ask(Edge(crashing), scope("GET", ME))
     problem = refused(answer, 500, "internal_error")
     assert "secret words" not in answer.text
-    [crash] = [line for line in lines(log) if line["event"] == "request_crashed"]
+    [crash] = [line for line in log.lines if line["event"] == "request_crashed"]
     assert f"urn:uuid:{crash['request_id']}" == problem["instance"]
     assert "secret words of the inside" in crash["exception"]
-    [access] = [line for line in lines(log) if line["event"] == "request"]
+    [access] = [line for line in log.lines if line["event"] == "request"]
     assert (access["status"], access["request_id"]) == (500, crash["request_id"])
 
 
@@ -387,7 +364,7 @@ async def test_past_the_deadline_it_is_said_whose_fault_it_was(
 
 
 async def test_a_client_that_has_gone_gets_no_answer_and_leaves_no_crash(
-    log: io.StringIO,
+    log: Log,
 ) -> None:
     async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
         raise asyncio.CancelledError
@@ -396,7 +373,7 @@ async def test_a_client_that_has_gone_gets_no_answer_and_leaves_no_crash(
     with suppress(asyncio.CancelledError):
         await exchange.run(Edge(cancelled), scope("GET", ME))
     assert exchange.sent == []
-    assert [line["event"] for line in lines(log)] == ["request"]
+    assert [line["event"] for line in log.lines] == ["request"]
 
 
 def test_sockets_are_refused_until_there_are_any(in_process: InProcess) -> None:

@@ -15,7 +15,7 @@ from accounts.models import User
 from config import policies
 from sessions_app.models import Session
 from tests import servers
-from tests.client import Api
+from tests.config.console import cookie_header, enter, opened
 from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
@@ -248,29 +248,6 @@ def test_the_answer_is_json_whatever_is_accepted(
 
 
 # --- The console's cookies and forms -----------------------------------------------
-
-
-def opened(client: Api, **headers: str) -> tuple[dict[str, str], str]:
-    """The cookies and the form's token of the console's sign-in page."""
-    page = client.get("/admin/login/", raw=True, headers=headers)
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
-    assert found
-    return dict(page.cookies), found[1]
-
-
-def cookie_header(cookies: dict[str, str]) -> dict[str, str]:
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-
-
-def enter(
-    client: Api, email: str, password: str = PASSWORD, **headers: str
-) -> httpx.Response:
-    """Signs in to the console, as its page would."""
-    cookies, token = opened(client, **headers)
-    form = {"username": email, "password": password, "csrfmiddlewaretoken": token}
-    form["next"] = "/admin/"
-    sent = cookie_header(cookies) | headers
-    return client.call("POST", "/admin/login/", raw=True, data=form, headers=sent)
 
 
 def test_the_console_is_entered_by_its_form(api: SignIn, root: User) -> None:

@@ -1,9 +1,7 @@
 """From the loop to Django's threads and back: queue, slots, deadline, streams, faults."""
 
 import asyncio
-import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import structlog
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -33,6 +30,7 @@ from config import context
 from config.edge import Edge, Message
 from config.errors import Conflict
 from config.hop import Hop
+from tests.config.conftest import Log
 from tests.config.exchanges import END, GONE, Exchange, part, scope
 from tests.config.refusals import refused
 
@@ -206,26 +204,6 @@ async def until(happened: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What the service's own handler writes, in the form in which it writes it."""
-    [handler] = [
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
-        and isinstance(handler, logging.StreamHandler)
-    ]
-    written = io.StringIO()
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
-
-
-def logged(log: io.StringIO, event: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    return [line for line in lines if line["event"].startswith(event)]
-
-
 # --- Faults --------------------------------------------------------------------------
 
 
@@ -233,14 +211,14 @@ def logged(log: io.StringIO, event: str) -> list[dict[str, Any]]:
     "kind", ["runtime", "recursion", "memory", "stop", "timeout", "domain", "database"]
 )
 async def test_what_a_view_raises_is_told_to_the_log_alone(
-    make: Callable[..., Service], log: io.StringIO, kind: str
+    make: Callable[..., Service], log: Log, kind: str
 ) -> None:
     """Checks 209: under the id that the client got; the thread serves on."""
     service = make(WEB_THREADS=1)
     answer = await service.ask(f"/fails/{kind}")
     refused(answer, 500, "internal_error")
     assert "secret words" not in answer.text + str(answer.headers)
-    [crash] = logged(log, "Internal Server Error")
+    [crash] = log.of("Internal Server Error")
     assert crash["request_id"] == answer.headers["X-Request-ID"]
     assert type(FAULTS[kind]).__name__ in crash["exception"]
     assert "in fails" in crash["exception"]
@@ -267,12 +245,12 @@ async def test_djangos_own_refusals_have_our_form(
 
 
 async def test_a_crash_is_one_line_with_its_traceback_in_it(
-    make: Callable[..., Service], log: io.StringIO
+    make: Callable[..., Service], log: Log
 ) -> None:
     await make().ask("/fails/runtime")
-    lines = log.getvalue().splitlines()
-    assert all(json.loads(line)["request_id"] for line in lines if "edge" in line)
+    lines = log.text.splitlines()
     assert sum("Traceback" in line for line in lines) == 1
+    assert all(line["request_id"] for line in log.lines if line["logger"] == "edge")
 
 
 # --- One request leaves nothing to the next ------------------------------------------
@@ -321,13 +299,13 @@ async def test_a_body_in_parts_arrives_whole_and_with_its_length(
 
 @pytest.mark.parametrize("parts", [[GONE], [part(b"half"), GONE]])
 async def test_a_client_that_goes_while_it_sends_is_not_served(
-    make: Callable[..., Service], log: io.StringIO, parts: list[Message]
+    make: Callable[..., Service], log: Log, parts: list[Message]
 ) -> None:
     service = make(WEB_THREADS=1)
     exchange = Exchange(parts)
     await service.run(exchange, "/waits", "POST")
     assert (exchange.sent, door.inside) == ([], 0)
-    assert not logged(log, "request_crashed")
+    assert not log.of("request_crashed")
     assert (await service.ask("/quick")).status_code == 200
 
 
@@ -500,14 +478,14 @@ async def test_an_empty_stream_is_an_answer(make: Callable[..., Service]) -> Non
 
 
 async def test_a_stream_that_fails_is_broken_off_and_logged(
-    make: Callable[..., Service], log: io.StringIO
+    make: Callable[..., Service], log: Log
 ) -> None:
     service, exchange = make(WEB_THREADS=1), Exchange()
     with pytest.raises(ConnectionAbortedError):
         await service.run(exchange, "/breaks")
     assert exchange.answer.content == b"0;1;2;"
     assert exchange.sent[-1]["more_body"]
-    [crash] = logged(log, "request_crashed")
+    [crash] = log.of("request_crashed")
     assert "secret words of the inside" in crash["exception"]
     assert crash["request_id"] == exchange.answer.headers["X-Request-ID"]
     assert (await service.ask("/quick")).status_code == 200

@@ -3,13 +3,18 @@
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NoReturn
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import psycopg
+import psycopg.errors as pg
+import psycopg_pool
 import pytest
 from django.db import (
     DatabaseError,
     DataError,
+    Error,
     IntegrityError,
     InterfaceError,
     InternalError,
@@ -17,12 +22,13 @@ from django.db import (
     ProgrammingError,
     connection,
 )
+from django.db.utils import DatabaseErrorWrapper
 
 from accounts.errors import LastOwner
 from accounts.models import User
 from audit.models import Event
 from config import errors
-from config.api.problems import document
+from config.api.problems import document, translate
 from sessions_app.models import Session
 from tests.config.refusals import refused
 from tests.conftest import SignIn
@@ -193,7 +199,7 @@ def test_calls_open_to_anyone_refuse_credentials_with_401_as_well(
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("place", ["/users", "/users/3af938e5-0eda-49c8-ad02-97cc915e88dc"])
+@pytest.mark.parametrize("place", ["/users", f"/users/{UUID(int=7)}"])
 def test_a_known_caller_without_the_right_is_403_and_on_record(
     api: SignIn, alice: User, place: str
 ) -> None:
@@ -431,6 +437,46 @@ def test_a_fault_in_the_middle_leaves_all_as_it_was(
         refused(client.patch("/users/me", {"first_name": "Alicia"}), status, code)
     alice.refresh_from_db()
     assert (alice.first_name, Event.objects.count()) == ("Alice", events)
+
+
+SQLSTATES: list[tuple[type[psycopg.Error], int]] = [
+    (pg.DeadlockDetected, 503),
+    (pg.SerializationFailure, 503),
+    (pg.LockNotAvailable, 503),
+    (pg.QueryCanceled, 503),
+    (pg.AdminShutdown, 503),
+    (pg.CrashShutdown, 503),
+    (pg.CannotConnectNow, 503),
+    (pg.TooManyConnections, 503),
+    (pg.DiskFull, 503),
+    (pg.ConnectionTimeout, 503),
+    (pg.IdleInTransactionSessionTimeout, 503),
+    (pg.ReadOnlySqlTransaction, 503),
+    (psycopg_pool.PoolTimeout, 503),
+    (psycopg.InterfaceError, 503),
+    (pg.UniqueViolation, 409),
+    (pg.ForeignKeyViolation, 409),
+    (pg.CheckViolation, 409),
+    (pg.NotNullViolation, 409),
+    (pg.NumericValueOutOfRange, 400),
+    (pg.StringDataRightTruncation, 400),
+    (pg.CharacterNotInRepertoire, 400),
+    (pg.InvalidTextRepresentation, 400),
+    (pg.UndefinedTable, 500),
+    (pg.SyntaxError, 500),
+]
+
+
+@pytest.mark.parametrize(("state", "status"), SQLSTATES)
+def test_what_postgresql_reports_has_a_meaning(
+    state: type[psycopg.Error], status: int
+) -> None:
+    """Checks 248: what passes by itself is 503, what is wrong with us alone 500."""
+    postgresql = SimpleNamespace(Database=psycopg, errors_occurred=False)
+    with pytest.raises(Error) as raised, DatabaseErrorWrapper(postgresql):
+        raise state("secret words of the inside")
+    problem = translate(raised.value) or errors.InternalError()
+    assert problem.status == status
 
 
 def test_a_busy_service_says_when_to_come_again(api: SignIn, alice: User) -> None:

@@ -200,18 +200,18 @@ def test_a_key_named_in_the_header_is_not_looked_at(
     assert presented(alices, "/auth/refresh", made) == (401, "token_invalid")
 
 
-DEEP = [
-    b"[" * 1500,
-    b"[" * 750 + b"]" * 750,
-    b'{"a":' * 300,
-    b"[" * 20_000 + b"]" * 20_000,
-    b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
-    b"[" * 190 + b"]" * 190,
-    b"[" * 380,
-]
+DEEP = {
+    "open": b"[" * 380,
+    "lists": b"[" * 190 + b"]" * 190,
+    "many open": b"[" * 1500,
+    "many lists": b"[" * 750 + b"]" * 750,
+    "many objects": b'{"a":' * 300,
+    "twenty thousand lists": b"[" * 20_000 + b"]" * 20_000,
+    "twenty thousand objects": b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+}
 
 
-@pytest.mark.parametrize("deep", DEEP)
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP.keys())
 @pytest.mark.parametrize("part", ["header", "payload"])
 def test_depth_is_no_way_to_hurt(alices: Api, deep: bytes, part: str) -> None:
     """Signed, so that only the reading can refuse it."""
