@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from accounts.errors import InvalidCredentials
 from accounts.models import User
 from accounts.services import verify_credentials
+from audit import services as audit
+from audit.models import Outcome
 from limits.errors import TooManyAttempts
 
 
@@ -23,6 +25,11 @@ class EmailBackend(ModelBackend):
         if username is None or password is None:
             return None
         try:
-            return verify_credentials(email=username.strip(), password=password)
+            user = verify_credentials(email=username.strip(), password=password)
         except (InvalidCredentials, TooManyAttempts, ValidationError):
             return None
+        if not user.is_staff:
+            # The right password at the wrong door: perhaps a thief's.
+            audit.record("sign_in.failed", target=user, outcome=Outcome.DENIED)
+            return None
+        return user

@@ -22,6 +22,8 @@ EXAMPLE_KEYS = (
     "example",
 )
 
+# `*` is a name here: whether it is allowed is said elsewhere.
+HOST = re.compile(r"\A(\*|[.*]?[a-zA-Z0-9.-]+|\[[0-9a-f:.]+\])\Z")
 ORIGIN = re.compile(r"\Ahttps?://[a-z0-9.-]+(:\d{1,5})?\Z")
 
 
@@ -63,6 +65,11 @@ def _contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "BACKEND_CORS_ORIGINS must list exact origins such as"
             " https://app.example.com, without a path and without *."
+        )
+    if not all(HOST.match(host) for host in settings["ALLOWED_HOSTS"]):
+        yield (
+            "ALLOWED_HOSTS must list names such as api.example.com, without scheme,"
+            " port and path."
         )
     if settings["ADMIN_PATH"] and not re.match(
         r"\A([a-z0-9-]+/)+\Z", settings["ADMIN_PATH"]

@@ -16,8 +16,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 Value = TypeVar("Value")
 
-# A line of a `.env` file: nothing, a comment, or NAME=value.
-ASSIGNMENT = re.compile(r"\A\s*(#.*|(export\s+)?[A-Za-z_]\w*\s*=.*)?\Z")
+# Lines of a `.env` file: NAME=value, or nothing and comments.
+ASSIGNMENT = re.compile(
+    r"\A\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*?)\s*\Z", re.ASCII
+)
+NOTHING = re.compile(r"\A\s*(#.*)?\Z")
+REDIS_DATABASE = re.compile(r"\A(/\d*)?\Z")
 # Looked at before the library parses: it would warn with the whole URL in the text.
 DATABASE_SCHEMES = {"postgres", "postgresql", "pgsql", "sqlite"}
 
@@ -35,10 +39,11 @@ class Environment:
         good = []
         text = dotenv.read_bytes().decode(errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
-            if "\ufffd" in line or not ASSIGNMENT.match(line):
+            found = ASSIGNMENT.match(line)
+            if found and "\ufffd" not in line and "\0" not in line:
+                good.append(f"{found['name']}={found['value']}")
+            elif not NOTHING.match(line):
                 self.faults.append(f"{dotenv.name}, line {number}, is not NAME=value.")
-            else:
-                good.append(line)
         environ.Env.read_env(io.StringIO("\n".join(good)))
 
     def text(self, name: str, default: str = "") -> str:
@@ -134,9 +139,10 @@ def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in DATABASE_SCHEMES or "://" not in url:
         raise ValueError
-    if parts.scheme == "sqlite" and parts.netloc not in {"", ":memory:"}:
+    if parts.scheme != "sqlite":
+        _port(parts)
+    elif parts.netloc not in {"", ":memory:"}:
         raise ValueError
-    _port(parts)
     entry = dict(environ.Env.db_url_config(url))
     if not entry.get("NAME"):
         raise ValueError
@@ -166,6 +172,8 @@ def _redis(url: str) -> str:
     parts = urlsplit(url)
     place = parts.path if parts.scheme == "unix" else parts.hostname
     if parts.scheme not in {"redis", "rediss", "unix"} or not place:
+        raise ValueError
+    if parts.scheme != "unix" and not REDIS_DATABASE.match(parts.path):
         raise ValueError
     _port(parts)
     return url

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 PROC = Path("/proc")
+PORTS = range(20_000, 32_000)
 START_SECONDS = 60
 # What `manage.py serve` allows a stopping server, and some for its last lines.
 STOP_SECONDS = 30
@@ -92,10 +94,12 @@ def manage(*arguments: str, environment: dict[str, str]) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Not one of those that outgoing connections take: it must be free a while longer."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 @contextmanager
@@ -117,7 +121,8 @@ def running(
     `command` is what Python is given; `{port}` in it is replaced.
     """
     port = free_port()
-    with (log or Path(os.devnull)).open("ab") as output:
+    url = f"http://127.0.0.1:{port}"
+    with log.open("a+b") if log else tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, *(word.format(port=port) for word in command)],
             cwd=ROOT,
@@ -125,12 +130,13 @@ def running(
             stdout=output,
             stderr=output,
         )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_alive(url, process)
-        yield process, url
-    finally:
-        stop(process)
+        try:
+            if not wait_until_alive(url, process):
+                output.seek(0)
+                raise RuntimeError(output.read()[-2000:].decode())
+            yield process, url
+        finally:
+            stop(process)
 
 
 @dataclass(frozen=True)
@@ -173,14 +179,15 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         raise
 
 
-def wait_until_alive(url: str, process: "subprocess.Popen[bytes]") -> None:
+def wait_until_alive(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    """False where it ended instead. Raises TimeoutError."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"The server ended with {process.returncode}.")
+            return False
         try:
             if httpx.get(f"{url}/health/live", timeout=1).is_success:
-                return
+                return True
         except httpx.TransportError:
             time.sleep(0.05)
     raise TimeoutError(url)

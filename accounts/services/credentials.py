@@ -59,7 +59,9 @@ def _proves(password: str, user: User | None) -> bool:
     def upgrade(proved: str) -> None:
         """Only while the hash is the one that was proved: a change wins over this."""
         same = User.objects.filter(pk=user.pk, password=user.password)
-        same.update(password=make_password(proved))
+        encoded = make_password(proved)
+        if same.update(password=encoded):
+            user.password = encoded
 
     return check_password(password, user.password, upgrade)
 

@@ -65,6 +65,10 @@ TRANSLATIONS: list[tuple[type[Exception], type[DomainError]]] = [
     (InterfaceError, errors.Unavailable),
 ]
 
+# PostgreSQL's states that pass by themselves and that Django knows no class for: a
+# standby during a failover, a transaction that idled too long.
+PASSING_STATES = {"25006", "25P03"}
+
 logger = structlog.get_logger("problems")
 
 
@@ -123,6 +127,8 @@ def exception_handler(exc: Exception, _: Mapping[str, Any]) -> Response | None:
 def translate(exc: Exception) -> DomainError | None:
     if isinstance(exc, DomainError):
         return exc
+    if str(getattr(exc.__cause__, "sqlstate", None)) in PASSING_STATES:
+        return errors.Unavailable()
     for theirs, ours in TRANSLATIONS:
         if isinstance(exc, theirs):
             if isinstance(exc, OperationalError | InterfaceError):

@@ -1,7 +1,7 @@
 """The database fails in the middle of a call: all of it is done or nothing is."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 from django.db import (
@@ -44,11 +44,19 @@ CALLS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     ),
     "delete alice": ("DELETE", "/users/{alice}", None),
 }
+
+
+class Fault(NamedTuple):
+    kind: type[Exception]
+    status: int
+    code: str
+
+
 FAULTS = [
-    (OperationalError, 503, "unavailable"),
-    (InterfaceError, 503, "unavailable"),
-    (ProgrammingError, 500, "internal_error"),
-    (RuntimeError, 500, "internal_error"),
+    Fault(OperationalError, 503, "unavailable"),
+    Fault(InterfaceError, 503, "unavailable"),
+    Fault(ProgrammingError, 500, "internal_error"),
+    Fault(RuntimeError, 500, "internal_error"),
 ]
 
 
@@ -60,53 +68,52 @@ def failing(fault: type[Exception]) -> Callable[..., NoReturn]:
 
 
 def state() -> list[Any]:
-    rows = [User.objects.order_by("pk"), Session.objects.order_by("pk"), Event.objects]
-    return [list(some.values()) for some in rows]
+    return [
+        list(model.objects.order_by("pk").values()) for model in (User, Session, Event)
+    ]
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(("fault", "status", "code"), FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_what_cannot_be_recorded_is_not_done(
     api: SignIn,
     alice: User,
     root: User,
     monkeypatch: pytest.MonkeyPatch,
     call: str,
-    fault: type[Exception],
-    status: int,
-    code: str,
+    fault: Fault,
 ) -> None:
     """Checks 216 and 244: each of these calls writes first and records then."""
     api(alice)
     client = api(root)
     before = state()
     method, path, body = CALLS[call]
-    monkeypatch.setattr(EventQuerySet, "bulk_create", failing(fault))
+    monkeypatch.setattr(EventQuerySet, "bulk_create", failing(fault.kind))
     answer = client.call(method, path.format(alice=alice.pk), body)
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
-    assert ("Retry-After" in answer.headers) is (status == 503)
+    assert answer.status_code == fault.status
+    assert answer.json()["errors"][0]["code"] == fault.code
+    assert ("Retry-After" in answer.headers) is (fault.status == 503)
     assert SECRET not in answer.text
     assert "token" not in answer.text
     assert state() == before
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/login/oauth"])
-@pytest.mark.parametrize(("fault", "status", "code"), FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_no_token_is_issued_without_its_session(
     api: SignIn,
     alice: User,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
-    fault: type[Exception],
-    status: int,
-    code: str,
+    fault: Fault,
 ) -> None:
     """Checks 36."""
     form = {"data": {"username": alice.email, "password": PASSWORD}}
     body: dict[str, Any] = form if path.endswith("oauth") else {"json": LOGIN}
-    monkeypatch.setattr(SessionQuerySet, "create", failing(fault))
+    monkeypatch.setattr(SessionQuerySet, "create", failing(fault.kind))
     answer = api().call("POST", path, **body)
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
+    assert answer.status_code == fault.status
+    assert answer.json()["errors"][0]["code"] == fault.code
     assert "token" not in answer.text
     assert SECRET not in answer.text
     assert not Session.objects.exists()

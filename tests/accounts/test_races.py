@@ -87,7 +87,7 @@ def test_starts_at_once_make_one_superuser(settings: Settings) -> None:
 
 
 def test_whoever_registers_while_the_superuser_is_made_is_not_lifted_up() -> None:
-    ensure = partial(
+    ensure: Deed = partial(
         services.ensure_superuser, email="first@example.com", password=PASSWORD
     )
     for number in range(4):

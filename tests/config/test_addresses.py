@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from django.core import signals
+from django.db import close_old_connections
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -276,6 +278,9 @@ def by_hand(caller: Api, path: str, body: object, **more: Any) -> httpx.Response
     sent = scope("POST", path, (b"content-type", b"application/json"), **more)
     parts = [part(json.dumps(body).encode()), END]
     exchange = Exchange(parts).ask(caller.application.application, sent)
+    # As InProcess.request does: they would close the connection that is shared.
+    signals.request_started.disconnect(close_old_connections)
+    signals.request_finished.disconnect(close_old_connections)
     return caller.application.loop.run_until_complete(asyncio.wait_for(exchange, 10))
 
 

@@ -1,6 +1,5 @@
 """A process that would not be safe does not start, and says why without its secrets."""
 
-import itertools
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -43,19 +42,23 @@ WEAK_KEYS = [
 # What is refused in every environment that serves: the change, and the name told.
 ALWAYS: list[tuple[dict[str, str], str]] = [
     *(({"SECRET_KEY": key}, "SECRET_KEY") for key in WEAK_KEYS),
-    *(({"JWT_SIGNING_KEYS": key}, "JWT_SIGNING_KEYS") for key in WEAK_KEYS if key.strip()),
+    *(
+        ({"JWT_SIGNING_KEYS": key}, "JWT_SIGNING_KEYS")
+        for key in WEAK_KEYS
+        if key.strip()
+    ),
     ({"JWT_SIGNING_KEYS": f"{OTHER_KEY},{KEY[:31]}"}, "JWT_SIGNING_KEYS: key 2"),
     ({"JWT_SIGNING_KEYS": f"{OTHER_KEY}, {OTHER_KEY}"}, "JWT_SIGNING_KEYS"),
     ({"JWT_SIGNING_KEYS": KEY}, "JWT_SIGNING_KEYS"),
     ({"JWT_SIGNING_KEYS": f"{OTHER_KEY},{KEY}"}, "JWT_SIGNING_KEYS"),
     ({"BACKEND_CORS_ORIGINS": "*"}, "BACKEND_CORS_ORIGINS"),
     ({"BACKEND_CORS_ORIGINS": "null"}, "BACKEND_CORS_ORIGINS"),
-    ({"BACKEND_CORS_ORIGINS": "https://app.example.com,*"}, "BACKEND_CORS_ORIGINS"),
+    ({"BACKEND_CORS_ORIGINS": "https://spa.example.org,*"}, "BACKEND_CORS_ORIGINS"),
     ({"BACKEND_CORS_ORIGINS": "https://*.example.com"}, "BACKEND_CORS_ORIGINS"),
-    ({"BACKEND_CORS_ORIGINS": "https://app.example.com/"}, "BACKEND_CORS_ORIGINS"),
-    ({"BACKEND_CORS_ORIGINS": "https://app.example.com/a"}, "BACKEND_CORS_ORIGINS"),
-    ({"BACKEND_CORS_ORIGINS": "app.example.com"}, "BACKEND_CORS_ORIGINS"),
-    ({"BACKEND_CORS_ORIGINS": "ftp://app.example.com"}, "BACKEND_CORS_ORIGINS"),
+    ({"BACKEND_CORS_ORIGINS": "https://spa.example.org/"}, "BACKEND_CORS_ORIGINS"),
+    ({"BACKEND_CORS_ORIGINS": "https://spa.example.org/a"}, "BACKEND_CORS_ORIGINS"),
+    ({"BACKEND_CORS_ORIGINS": "spa.example.org"}, "BACKEND_CORS_ORIGINS"),
+    ({"BACKEND_CORS_ORIGINS": "ftp://spa.example.org"}, "BACKEND_CORS_ORIGINS"),
     ({"BACKEND_CORS_ORIGINS": "https://a@b.example.com"}, "BACKEND_CORS_ORIGINS"),
     ({"PUBLIC_URL": "api.example.com"}, "PUBLIC_URL"),
     ({"ADMIN_PATH": "admin"}, "ADMIN_PATH"),
@@ -113,13 +116,13 @@ NUMBERS = {
 }
 
 
-def told_once(environment: dict[str, str], name: str, change: dict[str, str]) -> None:
-    """One line, about this name, without any value that was given."""
-    [fault] = faults_of(environment)
-    assert fault.startswith(name)
+def told(environment: dict[str, str], name: str, change: dict[str, str]) -> None:
+    """About this name and no other, without any value that was given."""
+    faults = faults_of(environment)
+    assert all(fault.startswith(name) for fault in faults)
     for value in (*change.values(), KEY, OTHER_KEY, SENTINEL):
-        # A single word may be one of those that the line explains.
-        assert len(value) < 6 or value not in fault
+        # A short word may be one of those that the line explains.
+        assert len(value) < 6 or value not in "".join(faults)
 
 
 @pytest.mark.parametrize("environment", KNOWN_TO_REFUSE)
@@ -128,14 +131,14 @@ def test_a_fault_stops_the_process_and_is_named(
     environment: str, change: dict[str, str], name: str
 ) -> None:
     """Checks 199, 201, 202, 204."""
-    told_once(PRODUCTION | change | {"ENVIRONMENT": environment}, name, change)
+    told(PRODUCTION | change | {"ENVIRONMENT": environment}, name, change)
 
 
 @pytest.mark.parametrize(("change", "name"), ALWAYS)
 def test_what_can_never_be_right_is_refused_in_development_too(
     change: dict[str, str], name: str
 ) -> None:
-    told_once(PRODUCTION | change | {"ENVIRONMENT": "development"}, name, change)
+    told(PRODUCTION | change | {"ENVIRONMENT": "development"}, name, change)
 
 
 @pytest.mark.parametrize(("change", "name"), UNSAFE)
@@ -159,7 +162,7 @@ def test_an_unknown_environment_is_a_fault_and_counts_as_production(
 def test_a_forgotten_environment_is_production() -> None:
     forgotten = {k: v for k, v in PRODUCTION.items() if k != "ENVIRONMENT"}
     assert settings_of(forgotten)["ENVIRONMENT"] == "production"
-    told_once(forgotten | {"DEBUG": "1"}, "DEBUG", {})
+    told(forgotten | {"DEBUG": "1"}, "DEBUG", {})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ def test_a_forgotten_environment_is_production() -> None:
 def test_a_number_out_of_bounds_is_named(
     base: dict[str, str], name: str, value: str
 ) -> None:
-    told_once(base | {name: value}, name, {name: value})
+    told(base | {name: value}, name, {name: value})
 
 
 @pytest.mark.parametrize(
@@ -182,20 +185,20 @@ def test_a_host_that_could_never_be_asked_for_is_named(
 ) -> None:
     """A service that starts so would answer every call with 400."""
     change = {"ENVIRONMENT": environment, "ALLOWED_HOSTS": name}
-    told_once(PRODUCTION | change, "ALLOWED_HOSTS", {})
+    told(PRODUCTION | change, "ALLOWED_HOSTS", {})
 
 
 def test_all_faults_are_told_at_once() -> None:
-    changes = dict(
-        itertools.chain.from_iterable(change.items() for change, _ in ALWAYS + UNSAFE)
-    )
-    bad = changes | {"SECRET_KEY": f"changeme-{SENTINEL}", "ALLOWED_HOSTS": "*"}
-    bad |= {"DEBUG": "1", "ENVIRONMENT": SENTINEL, "PUBLIC_URL": f"ftp://{SENTINEL}"}
-    bad |= dict.fromkeys(NUMBERS, SENTINEL)
+    one_of_each = {k: v for change, _ in UNSAFE + ALWAYS for k, v in change.items()}
+    bad = one_of_each | dict.fromkeys(NUMBERS, SENTINEL)
+    bad |= {"SECRET_KEY": f"changeme-{SENTINEL}", "JWT_SIGNING_KEYS": "short"}
+    bad |= {"ENVIRONMENT": SENTINEL, "DATABASE_URL": f"sqlite://{SENTINEL}@h/x"}
+    del bad["ALLOW_SQLITE"]
     lines = faults_of(PRODUCTION | bad)
     named = {line.partition(" ")[0].rstrip(":") for line in lines}
-    assert named >= bad.keys() - {"DATABASE_URL", "REFRESH_TOKEN_LIFETIME_DAYS"}
-    assert len(lines) == len(set(lines))
+    # Read only where the database is a PostgreSQL.
+    pool = {name for name in NUMBERS if name.startswith("DATABASE_POOL")}
+    assert named == bad.keys() - pool
     assert SENTINEL not in "".join(lines)
 
 
@@ -209,7 +212,14 @@ ENTRIES = [
     ("-m", "uvicorn", "config.asgi:application", "--port", "0"),
     ("-m", "gunicorn", "--check-config", "config.asgi:application"),
 ]
-NAMED = ("SECRET_KEY", "ALLOWED_HOSTS", "DEBUG", "WEB_THREADS", "DATABASE_URL", "EMAIL_URL")
+NAMED = (
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "DEBUG",
+    "WEB_THREADS",
+    "DATABASE_URL",
+    "EMAIL_URL",
+)
 UNUSABLE = PRODUCTION | {
     "SECRET_KEY": f"changeme-{SENTINEL}-{KEY}",
     "ALLOWED_HOSTS": "*",
@@ -236,7 +246,7 @@ def test_an_operator_reads_plain_lines() -> None:
     done = run("manage.py", "check", environment=UNUSABLE)
     title, *lines = done.stderr.strip().splitlines()
     assert title == "The settings are not usable:"
-    assert len(lines) == len(NAMED)
+    assert {line.partition(" ")[0] for line in lines} == set(NAMED)
     assert done.stdout == ""
 
 

@@ -106,6 +106,26 @@ def test_a_line_that_is_no_assignment_is_told_by_its_number(
     assert SENTINEL not in fault + caplog.text + printed
 
 
+@pytest.mark.parametrize(
+    "line", ["SOME_KEY = {}", "  SOME_KEY={}", "export  SOME_KEY={}", "SOME_KEY={}\0x"]
+)
+def test_however_a_line_is_spaced_it_is_read_or_told_and_never_printed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    line: str,
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "")
+    monkeypatch.delenv("SOME_KEY")
+    file = tmp_path / "odd.env"
+    file.write_text(line.format(SENTINEL))
+    env = Environment(file)
+    assert bool(env.faults) != (env.text("SOME_KEY") == SENTINEL)
+    printed = "".join(capfd.readouterr())
+    assert SENTINEL not in "".join(env.faults) + caplog.text + printed
+
+
 def test_a_file_that_is_no_text_is_a_fault_and_no_traceback(tmp_path: Path) -> None:
     file = tmp_path / "odd.env"
     file.write_bytes(b"SOME_KEY=\xff\xfe\n")
@@ -162,8 +182,16 @@ def test_any_other_number_is_a_fault(given: Given, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "flag"),
-    [("1", True), ("true", True), ("YES", True), ("On", True)]
-    + [("0", False), ("False", False), ("no", False), ("OFF", False)],
+    [
+        ("1", True),
+        ("true", True),
+        ("YES", True),
+        ("On", True),
+        ("0", False),
+        ("False", False),
+        ("no", False),
+        ("OFF", False),
+    ],
 )
 def test_a_flag_is_a_word(given: Given, value: str, flag: bool) -> None:
     env = given("GIVEN_NAME", value)
@@ -203,14 +231,22 @@ def test_pairs_override_the_defaults_that_they_name(given: Given) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["login", "login=", "login=x", "login=0", "login=-1", "other=5", "login=5,", ",", "=5"],
+    [
+        "login",
+        "login=",
+        "login=x",
+        "login=0",
+        "login=-1",
+        "other=5",
+        "login=5,",
+        ",",
+        "=5",
+    ],
 )
 def test_any_other_pairs_are_a_fault(given: Given, value: str) -> None:
     env = given("GIVEN_NAME", value)
     assert env.numbers("GIVEN_NAME", DEFAULTS) == DEFAULTS
-    assert env.faults == [
-        "GIVEN_NAME must be pairs such as login=20, of login, refresh."
-    ]
+    assert env.faults == ["GIVEN_NAME must be pairs such as login=20, of login, refresh."]
 
 
 # --- Addresses with passwords in them ------------------------------------------------
@@ -232,9 +268,7 @@ def untold(env: Environment, name: str, output: str = "") -> None:
         ("http://[::1]:3000", "http://[::1]:3000"),
     ],
 )
-def test_an_origin_has_no_slash_at_its_end(
-    given: Given, value: str, origin: str
-) -> None:
+def test_an_origin_has_no_slash_at_its_end(given: Given, value: str, origin: str) -> None:
     env = given("GIVEN_NAME", value)
     assert env.origin("GIVEN_NAME") == origin
     assert env.faults == []
@@ -322,8 +356,11 @@ def test_a_database_url_is_taken_apart(given: Given, url: str, password: str) ->
 
 @pytest.mark.parametrize(
     ("url", "name"),
-    [("sqlite:////a/b.db", "/a/b.db"), ("sqlite:///b.db", "b.db")]
-    + [("sqlite://:memory:", ":memory:")],
+    [
+        ("sqlite:////a/b.db", "/a/b.db"),
+        ("sqlite:///b.db", "b.db"),
+        ("sqlite://:memory:", ":memory:"),
+    ],
 )
 def test_sqlite_is_a_path(given: Given, url: str, name: str) -> None:
     env = given("GIVEN_NAME", url)

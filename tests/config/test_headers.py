@@ -247,6 +247,14 @@ def test_the_answer_is_json_whatever_is_accepted(
     assert answer.json()["id"] == str(alice.pk)
 
 
+@pytest.mark.parametrize("language", ["it", "it-IT,it;q=0.9", "xx", "*" * 300, ""])
+def test_the_answer_is_english_whatever_is_spoken(api: SignIn, language: str) -> None:
+    """Clients decide by codes; a text that changes would only mislead a log."""
+    headers = {"Accept-Language": language}
+    body = api().post("/auth/login", {}, headers=headers).json()
+    assert body["errors"][0]["message"] == "This field is required."
+
+
 # --- The console's cookies and forms -----------------------------------------------
 
 

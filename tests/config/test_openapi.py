@@ -7,6 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from config import errors
 from config.pages import openapi_document
 from tests import servers
 from tests.client import Api
+from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
 
@@ -297,3 +299,86 @@ def test_what_is_answered_is_in_the_document(api: SignIn, alice: User) -> None:
         content = told[name]["responses"][status]["content"]
         assert answer.headers["Content-Type"] in content
         assert answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{\w+\}", str(uuid4()), path)
+
+
+@pytest.mark.django_db
+def test_without_a_token_no_call_but_the_open_ones_is_answered(api: SignIn) -> None:
+    """Checks 107: whatever the method, so that nothing is told of what is there."""
+    for path in document()["paths"].keys() - PUBLIC:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            answer = api().call(method, filled(path), raw=True)
+            refused(answer, 401, "not_authenticated")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.django_db
+def test_a_token_of_an_ended_session_opens_nothing(api: SignIn, root: User) -> None:
+    client = api(root)
+    assert client.post("/auth/logout").status_code == 200
+    for method, path, _ in operations():
+        if path not in PUBLIC:
+            answer = client.call(method.upper(), filled(path), raw=True)
+            refused(answer, 401, "session_ended")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "place", [{"params": "access_token"}, {"params": "token"}, {"headers": "Cookie"}]
+)
+def test_a_token_elsewhere_than_in_its_header_is_none(
+    api: SignIn, alice: User, place: dict[str, str]
+) -> None:
+    """Checks 58."""
+    token = api(alice).tokens.access_token
+    [(where, name)] = place.items()
+    value = f"access_token={token}" if name == "Cookie" else token
+    refused(api().get("/users/me", **{where: {name: value}}), 401, "not_authenticated")
+
+
+# --- Conventions ---------------------------------------------------------------------
+
+
+def values(found: Any) -> Iterator[tuple[str, Any]]:
+    """Every member of an answer, however deep, with its name."""
+    if isinstance(found, list):
+        for inner in found:
+            yield from values(inner)
+    elif isinstance(found, dict):
+        for name, inner in found.items():
+            yield name, inner
+            yield from values(inner)
+
+
+@pytest.mark.django_db
+def test_answers_keep_the_conventions(api: SignIn, root: User) -> None:
+    """Names in snake_case, ids time-ordered UUIDs, times RFC 3339 in UTC with Z."""
+    client = api(root)
+    for path in ("/users/me", "/users", "/sessions/me"):
+        for name, value in values(client.get(path).json()):
+            assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name)
+            if name == "id":
+                assert UUID(value).version == 7
+            if name.endswith("_at") and value is not None:
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/sessions/me/expired"),
+        ("DELETE", "/sessions/me/others"),
+        ("POST", "/auth/logout"),
+        ("POST", "/auth/logout-all"),
+    ],
+)
+def test_a_message_answer_has_two_members(
+    api: SignIn, alice: User, method: str, path: str
+) -> None:
+    body = api(alice).call(method, path).json()
+    assert body == {"success": True, "message": body["message"]}
+    assert body["message"].endswith(".")
