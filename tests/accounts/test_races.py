@@ -153,6 +153,20 @@ def test_sign_ins_at_once_upgrade_a_hash_and_all_succeed(alice: User) -> None:
     assert anew(alice).password.startswith("argon2$")
 
 
+def test_guesses_at_once_do_not_slip_past_the_count(
+    alice: User, settings: Settings
+) -> None:
+    """Counted before the hash, or all twenty would be tried (checks 25)."""
+    settings.RATELIMIT_ENABLE = True
+    guess = partial(
+        services.verify_credentials, email=alice.email, password="wrong wrong wrong"
+    )
+    outcomes = at_once([guess] * 20)
+    assert outcomes.count("invalid_credentials") == 10
+    assert outcomes.count("too_many_attempts") == 10
+    assert (happened("sign_in.failed"), happened("sign_in.blocked")) == (10, 1)
+
+
 # --- Leaving and rights ------------------------------------------------------------
 
 
