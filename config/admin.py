@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import SuspiciousOperation
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from config.api.pages import MAXIMUM_SEARCH
 from config.errors import DomainError
 
 
@@ -39,10 +41,18 @@ class Room(admin.ModelAdmin[Any]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise SuspiciousOperation
         try:
             return super().changelist_view(request, extra_context)
         except DomainError as refusal:
             return self._told(request, refusal)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """As long as a search of the API may be: each word becomes a part of the SQL."""
+        return super().get_search_results(request, queryset, search_term[:MAXIMUM_SEARCH])
 
     def _told(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
         """A refusal stands on the page; of the form nothing was kept."""

@@ -1,7 +1,9 @@
 """The admin console: its site, and the middleware that runs only under its path."""
 
+import re
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -11,6 +13,8 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from config.api.problems import in_console
+
+SESSION_KEY = re.compile(r"\A[a-z0-9]{32}\Z")
 
 
 class Console(AdminSite):
@@ -41,7 +45,15 @@ class OnlyInConsole:
 
 
 class ConsoleSessions(OnlyInConsole, SessionMiddleware):
-    pass
+    """Looks up only what could be a key: a quoted cookie can hold a NUL, and PostgreSQL
+    refuses that as a fault of ours.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        name = settings.SESSION_COOKIE_NAME
+        if not SESSION_KEY.match(request.COOKIES.get(name, "")):
+            request.COOKIES.pop(name, None)
+        super().process_request(request)
 
 
 class ConsoleAuthentication(OnlyInConsole, AuthenticationMiddleware):

@@ -85,7 +85,10 @@ def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
         "formatters": {
             "events": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *SHARED],
+                "foreign_pre_chain": [
+                    structlog.stdlib.ExtraAdder(allow=["status_code"]),
+                    *SHARED,
+                ],
                 "processors": renderers,
             }
         },

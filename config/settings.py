@@ -301,6 +301,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
 CSRF_COOKIE_HTTPONLY = True
+LOGIN_REDIRECT_URL = f"/{ADMIN_PATH}"
 CSRF_FAILURE_VIEW = "config.api.problems.csrf_failure"
 
 # --- REST --------------------------------------------------------------------------

@@ -21,11 +21,16 @@ def cookie_header(cookies: dict[str, str]) -> dict[str, str]:
 
 
 def enter(
-    client: Api, email: str, password: str = PASSWORD, **headers: str
+    client: Api,
+    email: str,
+    password: str = PASSWORD,
+    *,
+    target: str = "/admin/",
+    **headers: str,
 ) -> httpx.Response:
     """Signs in to the console, as its page would."""
     cookies, token = opened(client, **headers)
     form = {"username": email, "password": password, "csrfmiddlewaretoken": token}
-    form["next"] = "/admin/"
+    form["next"] = target
     sent = cookie_header(cookies) | headers
     return client.call("POST", "/admin/login/", raw=True, data=form, headers=sent)

@@ -386,6 +386,45 @@ def test_the_session_of_nobody_is_not_stored(api: SignIn) -> None:
     assert not Session.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        # Django unquotes these: a NUL, and a byte that is no ASCII.
+        'console="abcdefghabcdefghabcdefghabcdefgh\\000"',
+        'console="abcdefgh\\000x"',
+        'console="abcdefgh\\377x"',
+        "console=" + "x" * 9_000,
+        "console=' OR 1=1 --",
+        "console=;;;==;csrf",
+        'csrf="a\\000b"; messages="\\000"',
+        "console=a; console=b",
+    ],
+)
+@pytest.mark.parametrize(("path", "status"), [("/admin/", 302), ("/admin/login/", 200)])
+def test_a_strange_cookie_is_no_session(
+    api: SignIn, cookie: str, path: str, status: int
+) -> None:
+    answer = api().get(path, raw=True, headers={"Cookie": cookie})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.io",
+        "//evil.io",
+        "/\\evil.io",
+        "http:evil.io",
+        "javascript:alert(1)",
+        "\r\nX: y",
+        "",
+    ],
+)
+def test_signing_in_leads_to_no_other_site(api: SignIn, root: User, target: str) -> None:
+    answer = enter(api(), root.email, target=target)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+
+
 # --- As production sets it ---------------------------------------------------------
 
 NAMES = [

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from tests.client import Api
+from tests.config.console import cookie_header, enter
 from tests.config.refusals import fields, refused
 from tests.conftest import SignIn
 from tests.factories import UserFactory, make_superuser
@@ -295,3 +296,49 @@ def test_only_superusers_may_look(api: SignIn, alice: User) -> None:
     """Refused before the query is judged."""
     refused(api(alice).get("/users?page=x"), 403)
     refused(api().get("/users?page=x"), 401)
+
+
+# --- The console's lists -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/accounts/user/",
+        "/admin/sessions_app/session/",
+        "/admin/audit/event/",
+    ],
+)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%00",
+        "q=%ed%a0%80",
+        "q=%25_",
+        "q=" + "a+" * 3_000,
+        "q=" + "x" * 20_000,
+        "o=1.-1.99.x",
+        "p=-1",
+        "p=" + "9" * 30,
+        "p=x",
+        "all=",
+        "outcome=%00",
+        "outcome__exact=%00",
+        "end_reason__exact=%00",
+        "is_active__exact=%00",
+        "is_active__exact=x",
+        "is_active__isnull=x",
+        "id=%00",
+        "created_at__year=99999999",
+        "password__startswith=a",
+        "_to_field=%00",
+        "e=1",
+    ],
+)
+def test_a_list_of_the_console_bears_any_query(
+    api: SignIn, root: User, path: str, query: str
+) -> None:
+    """Checks 150, 156: a page, a way back, or a clean refusal."""
+    cookies = cookie_header(dict(enter(api(), root.email).cookies))
+    answer = api().get(f"{path}?{query}", raw=True, headers=cookies)
+    assert answer.status_code in {200, 302, 400}
