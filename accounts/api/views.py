@@ -104,7 +104,7 @@ class LoginView(PublicView):
 
 
 class PasswordFormLoginView(PublicView):
-    limits: ClassVar = {"POST": "login"}
+    limits: ClassVar = {"POST": "login_oauth"}
     refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
     parser_classes = [FormParser]
 
@@ -211,7 +211,7 @@ class UserListView(APIView):
 
 class UserView(APIView):
     permission_classes = [IsAuthenticated, IsSelfOrSuperuser]
-    limits: ClassVar = {"PATCH": "profile", "DELETE": "delete_user"}
+    limits: ClassVar = {"PATCH": "update_user", "DELETE": "delete_user"}
     refusals: ClassVar = {
         "GET": [errors.PermissionDenied, errors.NotFound],
         "PATCH": [OwnAccount, LastSuperuser, LastOwner, errors.NotFound],

@@ -86,7 +86,7 @@ class MySessionsView(APIView):
 
 
 class PastSessionsView(APIView):
-    limits: ClassVar = {"DELETE": "end_sessions"}
+    limits: ClassVar = {"DELETE": "remove_sessions"}
 
     @extend_schema(
         operation_id="remove_my_expired_sessions",

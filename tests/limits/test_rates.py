@@ -61,12 +61,39 @@ def test_a_public_call_is_counted_per_address(api: SignIn, name: str) -> None:
     assert call(api(peer="203.0.113.1")).status_code == 422
 
 
+ROWS_OF_THEIR_OWN = [
+    (
+        lambda c: c.post("/auth/login", {}),
+        lambda c: c.post("/auth/login/oauth", headers=FORM),
+    ),
+    (
+        lambda c: c.patch("/users/me", {}),
+        lambda c: c.patch(f"/users/{c.tokens.user.pk}", {}),
+    ),
+    (
+        lambda c: c.delete("/sessions/me/expired"),
+        lambda c: c.delete("/sessions/me/others"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ROWS_OF_THEIR_OWN)
+def test_each_row_of_the_contract_counts_for_itself(
+    api: SignIn, alice: User, one: Call, other: Call
+) -> None:
+    client = api(alice)
+    statuses = [one(client).status_code for _ in range(31)]
+    assert statuses[-1] == 429
+    assert other(client).status_code != 429
+
+
 @pytest.mark.parametrize("name", BY_ADDRESS)
 def test_a_token_moves_no_public_call_to_another_count(
     api: SignIn, alice: User, settings: Settings, name: str
 ) -> None:
     """Or whoever has many accounts could try as often."""
-    settings.RATE_LIMITS = configured.RATE_LIMITS | {"register": 1, "login": 1}
+    once = {"register": 1, "login": 1, "login_oauth": 1}
+    settings.RATE_LIMITS = configured.RATE_LIMITS | once
     _, call = BY_ADDRESS[name]
     call(api())
     beyond(call(api(alice)))

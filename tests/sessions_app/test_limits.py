@@ -27,7 +27,7 @@ CALLS: list[tuple[int, str, Call]] = [
     (5, "logout_all", lambda c: c.post("/auth/logout-all")),
     (30, "sessions", lambda c: c.get("/sessions/me")),
     (10, "end_session", lambda c: c.delete(f"/sessions/{uuid4()}")),
-    (5, "end_sessions", lambda c: c.delete("/sessions/me/expired")),
+    (5, "remove_sessions", lambda c: c.delete("/sessions/me/expired")),
     (5, "end_sessions", lambda c: c.delete("/sessions/me/others")),
     (30, "rename_session", lambda c: c.patch(f"/sessions/{uuid4()}", {})),
 ]
