@@ -55,15 +55,23 @@ def _lock(wanted: set[UUID]) -> dict[UUID, User]:
 def _refused_by_rank(
     people: dict[UUID, User], wanted: set[UUID], by: User | None
 ) -> dict[UUID, DomainError]:
-    superusers = {u.pk for u in people.values() if u.is_superuser and u.is_active}
-    if by is not None and by.pk not in superusers:
-        raise PermissionDenied
+    superusers = _in_charge(people, by)
     refused: dict[UUID, DomainError] = {}
     if by is not None and by.pk in wanted:
         refused[by.pk] = OwnAccount()
     if superusers and superusers <= wanted - refused.keys():
         refused |= {pk: LastSuperuser() for pk in superusers}
     return refused
+
+
+def _in_charge(people: dict[UUID, User], by: User | None) -> set[UUID]:
+    """The active superusers among the locked. Raises PermissionDenied where the actor is
+    none of them any more: the right was checked before the lock was waited for.
+    """
+    found = {u.pk for u in people.values() if u.is_superuser and u.is_active}
+    if by is not None and by.pk not in found:
+        raise PermissionDenied
+    return found
 
 
 def _leave(going: list[User], by: User | None, *, delete: bool) -> None:
@@ -84,14 +92,19 @@ def _leave(going: list[User], by: User | None, *, delete: bool) -> None:
 def activate_users(
     *, user_ids: Sequence[UUID], by: User | None
 ) -> dict[UUID, DomainError]:
-    """Lets people in again; the unknown and deleted are named."""
-    people = {u.pk: u for u in User.objects.existing().filter(pk__in=user_ids).locked()}
-    inactive = [user for user in people.values() if not user.is_active]
+    """Lets people in again; the unknown and deleted are named. Raises PermissionDenied
+    as `deactivate_users` does.
+    """
+    wanted = set(user_ids)
+    people = _lock(wanted)
+    _in_charge(people, by)
+    chosen = [people[pk] for pk in sorted(wanted & people.keys())]
+    inactive = [user for user in chosen if not user.is_active]
     User.objects.filter(pk__in=[user.pk for user in inactive]).update(
         is_active=True, updated_at=timezone.now()
     )
     audit.record_each("user.activated", inactive, actor=by)
-    return {pk: NotFound() for pk in set(user_ids) - people.keys()}
+    return {pk: NotFound() for pk in wanted - people.keys()}
 
 
 def set_activity(*, user: User, active: bool, by: User) -> None:
@@ -121,8 +134,7 @@ def _raise_first(refused: dict[UUID, DomainError]) -> None:
 def update_rights(*, user: User, by: User, is_staff: bool, is_superuser: bool) -> None:
     """Raises OwnAccount for a right of one's own, LastSuperuser, PermissionDenied."""
     people = _lock({user.pk})
-    if by.pk not in {u.pk for u in people.values() if u.is_superuser and u.is_active}:
-        raise PermissionDenied
+    _in_charge(people, by)
     stored = people.get(user.pk)
     if stored is None:
         raise NotFound

@@ -415,13 +415,16 @@ def test_the_rest_goes_when_some_cannot(root: User, alice: User) -> None:
     assert not User.objects.get(pk=alice.pk).is_active
 
 
+@pytest.mark.parametrize("active", [True, False])
 def test_an_actor_who_lost_the_right_meanwhile_is_refused(
-    root: User, alice: User
+    root: User, alice: User, active: bool
 ) -> None:
     User.objects.filter(pk=root.pk).update(is_superuser=False)
+    User.objects.filter(pk=alice.pk).update(is_active=not active)
+    change = services.activate_users if active else services.deactivate_users
     with pytest.raises(PermissionDenied):
-        services.deactivate_users(user_ids=[alice.pk], by=root)
-    assert User.objects.get(pk=alice.pk).is_active
+        change(user_ids=[alice.pk], by=root)
+    assert User.objects.get(pk=alice.pk).is_active is not active
 
 
 def test_a_guard_of_a_higher_app_is_asked_first(
