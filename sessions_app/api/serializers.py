@@ -36,6 +36,7 @@ class LogoutSerializer(serializers.Serializer[Any]):
     refresh_token = serializers.CharField(
         required=False,
         allow_blank=True,
+        allow_null=True,
         max_length=4096,
         help_text="Without it, the session of the access token ends.",
     )

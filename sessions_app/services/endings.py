@@ -58,7 +58,7 @@ def end_session(*, session: Session, by: Any, reason: EndReason) -> bool:
     return bool(end_sessions(Session.objects.filter(pk=session.pk), reason=reason, by=by))
 
 
-def log_out(*, session: Session, refresh_token: str = "") -> None:
+def log_out(*, session: Session, refresh_token: str | None = None) -> None:
     """Ends the session of the refresh token, else the given one.
 
     Raises TokenInvalid, ForeignSession.

@@ -31,6 +31,15 @@ def can_refresh(client: Api) -> bool:
     return client.post("/auth/refresh", body).status_code == 200
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_token_that_is_not_given_may_also_be_null(
+    api: SignIn, alice: User, nothing: str | None
+) -> None:
+    client = api(alice)
+    assert client.post("/auth/logout", {"refresh_token": nothing}).status_code == 200
+    assert not is_in(client)
+
+
 @pytest.mark.parametrize("with_token", [True, False])
 def test_logout_ends_access_and_refresh_at_once(
     api: SignIn, alice: User, with_token: bool
