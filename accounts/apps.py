@@ -8,3 +8,10 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only now, so what listens cannot be imported above.
         import_string("accounts.console_events.listen")()
+        # What lower apps ask or tell goes through lists of theirs, filled here.
+        import_string("sessions_app.thefts.listeners").append(
+            import_string("accounts.mail.notify_refresh_reused")
+        )
+        import_string("accounts.exports.sections").update(
+            import_string("accounts.exports.own_sections")()
+        )

@@ -4,12 +4,14 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from accounts.errors import InvalidCredentials
+from accounts.errors import EmailNotVerified, InvalidCredentials
 from accounts.models import User
-from accounts.services import verify_credentials
+from accounts.services import come_back, verify_credentials
 from audit import services as audit
 from audit.models import Outcome
 from limits.errors import TooManyAttempts
+
+REFUSALS = (InvalidCredentials, EmailNotVerified, TooManyAttempts, ValidationError)
 
 
 class EmailBackend(ModelBackend):
@@ -26,10 +28,11 @@ class EmailBackend(ModelBackend):
             return None
         try:
             user = verify_credentials(email=username.strip(), password=password)
-        except (InvalidCredentials, TooManyAttempts, ValidationError):
+        except REFUSALS:
             return None
         if not user.is_staff:
             # The right password at the wrong door: perhaps a thief's.
             audit.record("sign_in.failed", target=user, outcome=Outcome.DENIED)
             return None
+        come_back(user)
         return user

@@ -39,3 +39,25 @@ class LastOwner(DomainError):
     status = 409
     code = "last_owner"
     message = "An organization would be left without an active owner."
+
+
+class EmailNotVerified(DomainError):
+    """Said only to the right password."""
+
+    status = 403
+    code = "email_not_verified"
+    message = "This address is not verified yet: open the link in the mail sent to it."
+
+
+class LinkInvalid(DomainError):
+    """A link or code that is spent, expired, replaced or was never ours."""
+
+    status = 400
+    code = "link_invalid"
+    message = "This link or code is not valid, or not any more. Ask for a new one."
+
+
+class AddressTaken(DomainError):
+    status = 409
+    code = "address_taken"
+    message = "This address belongs to another account."

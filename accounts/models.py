@@ -1,5 +1,8 @@
+from datetime import datetime
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import (
     AbstractBaseUser,
     BaseUserManager,
@@ -24,7 +27,15 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(deleted_at=None)
 
     def active_superusers(self) -> Self:
-        return self.filter(is_superuser=True, is_active=True)
+        """Those who stay: who is leaving no longer counts."""
+        return self.filter(is_superuser=True, is_active=True, leaving_since=None)
+
+    def gone_for_good(self, now: datetime | None = None) -> Self:
+        """Whose time to come back, or to be brought back, is over."""
+        now = now or timezone.now()
+        left = Q(leaving_since__lte=now - settings.LEAVING_GRACE)
+        deleted = Q(deleted_at__lte=now - settings.DELETED_GRACE)
+        return self.filter(left | deleted, anonymized_at=None)
 
     def locked(self) -> Self:
         """In id order, so that two who lock several never wait for each other."""
@@ -65,7 +76,9 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None, **fields: Any) -> "User":
         return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
+            email,
+            password,
+            **{"email_verified": True, "is_staff": True, "is_superuser": True, **fields},
         )
 
 
@@ -106,7 +119,10 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(null=True, editable=False)
+    # A person's own wish: signing in takes it back. `deleted_at` is a superuser's.
+    leaving_since = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
+    anonymized_at = models.DateTimeField(null=True, editable=False)
 
     objects = UserManager()
 
@@ -117,8 +133,24 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
                 condition=Q(deleted_at=None) | Q(is_active=False),
                 name="a_deleted_person_is_inactive",
             ),
+            models.CheckConstraint(
+                condition=Q(anonymized_at=None) | Q(deleted_at__isnull=False),
+                name="an_anonymized_person_is_deleted",
+            ),
         ]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="people_by_age")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="people_by_age"),
+            models.Index(
+                fields=["leaving_since"],
+                name="people_who_leave",
+                condition=Q(leaving_since__isnull=False, anonymized_at=None),
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                name="people_to_anonymize",
+                condition=Q(deleted_at__isnull=False, anonymized_at=None),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email
@@ -137,6 +169,11 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         return self.email
 
     @property
+    def is_in_charge(self) -> bool:
+        """An active superuser who stays."""
+        return self.is_superuser and self.is_active and self.leaving_since is None
+
+    @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
 
@@ -151,3 +188,57 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
     def get_session_auth_fallback_hash(self) -> Any:
         """No second secret verifies: SECRET_KEY_FALLBACKS is not in use."""
         return iter(())
+
+
+class Purpose(models.TextChoices):
+    RESET = "reset"
+    VERIFY = "verify"
+    ADDRESS = "address"
+    RETURN_ADDRESS = "return_address"
+    DISOWN = "disown"
+    STAY = "stay"
+
+
+class ProofQuerySet(models.QuerySet["Proof"]):
+    def open(self, now: datetime | None = None) -> Self:
+        return self.filter(expires_at__gt=now or timezone.now())
+
+    def past(self, now: datetime | None = None) -> Self:
+        return self.filter(expires_at__lte=now or timezone.now())
+
+    def of(self, user_id: UUID) -> Self:
+        return self.filter(user_id=user_id)
+
+
+class Proof(models.Model):
+    """A one-time secret that was mailed: who has it reads the mail of that address.
+
+    Only digests are stored. A newer one for the same purpose and subject replaces it;
+    it is spent by deleting it, so of any number at once one wins; and it is dead once
+    `basis`, a digest of what it rests on, is no longer what the account has.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="proofs")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices, editable=False)
+    subject = models.CharField(max_length=64, blank=True, editable=False)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    code_digest = models.CharField(max_length=64, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    basis = models.CharField(max_length=64, editable=False)
+    data = models.JSONField(default=dict, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    objects = ProofQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "purpose", "subject"],
+                name="one_proof_per_purpose_and_subject",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.pk}"

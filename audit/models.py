@@ -1,8 +1,10 @@
 """What happened, by whom, to what: rows that are added and never changed."""
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
+from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from config.identifiers import new_id
@@ -18,6 +20,19 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def delete(self) -> NoReturn:
         raise AppendOnly("Events are not deleted.")
+
+    def about(self, person_id: UUID) -> Self:
+        """What a person did, and what was done to the account."""
+        return self.filter(Q(actor_id=person_id) | Q(target_id=person_id))
+
+    def pseudonymize(self, person_id: UUID, label: str) -> None:
+        """Only what names a person is replaced: the trigger lets nothing else through."""
+        own = self.filter(actor_id=person_id)
+        models.QuerySet.update(own, actor_label=label, address=None, agent="")
+        suffered = self.filter(target_id=person_id)
+        models.QuerySet.update(suffered, target_label=label)
+        # Failed sign-ins have no actor; the address is most likely the person's.
+        models.QuerySet.update(suffered.filter(actor_id=None), address=None, agent="")
 
 
 class Outcome(models.TextChoices):

@@ -66,6 +66,11 @@ def record_each(
     return events
 
 
+def pseudonymize(person_id: UUID, *, label: str) -> None:
+    """What happened stays; who it was is no longer told."""
+    Event.objects.pseudonymize(person_id, label)
+
+
 def label(subject: models.Model | None) -> str:
     """What a person calls it: `audit_label` where the model has one."""
     return str(getattr(subject, "audit_label", ""))[:254]

@@ -81,6 +81,13 @@ class Environment:
             return list(default)
         return [entry.strip() for entry in text.split(",") if entry.strip()]
 
+    def some(self, name: str, choices: tuple[str, ...]) -> list[str]:
+        """Those of the choices that are listed; another one is a fault."""
+        chosen = self.listing(name)
+        if set(chosen) - set(choices):
+            self.faults.append(f"{name} must list some of {', '.join(choices)}.")
+        return chosen
+
     def numbers(self, name: str, defaults: dict[str, int]) -> dict[str, int]:
         """The defaults, overridden by pairs such as `login=20,refresh=60`."""
 
@@ -154,7 +161,11 @@ def _mail(url: str) -> dict[str, Any]:
     if parts.scheme.startswith("smtp") and not parts.hostname:
         raise ValueError
     _port(parts)
-    return dict(environ.Env.email_url_config(url))
+    entry = dict(environ.Env.email_url_config(url))
+    if parts.scheme == "filemail":
+        # The library takes the path for a relative one.
+        entry["EMAIL_FILE_PATH"] = parts.path
+    return entry
 
 
 def _origin(url: str) -> str:

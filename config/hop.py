@@ -26,15 +26,18 @@ from config.edge import Message, Receive, Scope, Send
 from config.errors import Unavailable
 
 # Where a password is hashed: 20 ms of a core each, so they must not take every thread.
-HASHING_PATHS = frozenset(
-    f"{settings.API_PREFIX}{path}"
-    for path in (
-        "/auth/register",
-        "/auth/login",
-        "/auth/login/oauth",
-        "/users/me/password",
+HASHING_CALLS = frozenset(
+    (method, f"{settings.API_PREFIX}{path}")
+    for method, path in (
+        ("POST", "/auth/register"),
+        ("POST", "/auth/login"),
+        ("POST", "/auth/login/oauth"),
+        ("POST", "/auth/password-reset/confirm"),
+        ("POST", "/users/me/email"),
+        ("PATCH", "/users/me/password"),
+        ("DELETE", "/users/me"),
     )
-) | {f"/{settings.ADMIN_PATH}login/"}
+) | {("POST", f"/{settings.ADMIN_PATH}login/")}
 
 
 class Slots:
@@ -89,7 +92,7 @@ class Hop(BaseHandler):
             return
         # The hashing slot first: those who wait for it must hold no other.
         wanted = [self.slots]
-        if scope["path"] in HASHING_PATHS:
+        if (scope["method"], scope["path"]) in HASHING_CALLS:
             wanted.insert(0, self.hashing_slots)
         async with AsyncExitStack() as held:
             for slots in wanted:

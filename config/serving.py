@@ -1,5 +1,6 @@
 """How the application is put together, starts and stops."""
 
+import asyncio
 import gc
 import signal
 from types import FrameType
@@ -15,6 +16,7 @@ from servestatic import ServeStaticASGI
 from config.edge import Application, Edge, Receive, Scope, Send
 from config.health import Draining, Health
 from config.hop import Hop
+from outbox.embedded import Carrier
 
 logger = structlog.get_logger("serving")
 
@@ -79,8 +81,13 @@ class Lifespan:
     async def __call__(self, receive: Receive, send: Send) -> None:
         await receive()
         notice_stop()
+        carrier = Carrier() if settings.MAIL_DELIVERY == "embedded" else None
+        if carrier:
+            carrier.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if carrier:
+            await asyncio.to_thread(carrier.stop)
         self.hop.threads.shutdown()
         for connection in connections.all():
             if connection.vendor == "postgresql":

@@ -42,7 +42,9 @@ JWT_SIGNING_KEYS = env.listing("JWT_SIGNING_KEYS")
 
 # --- Addresses ---------------------------------------------------------------------
 PUBLIC_URL = env.origin("PUBLIC_URL")
-FRONTEND_URL = env.origin("FRONTEND_URL")
+FRONTEND_URL = env.origin(
+    "FRONTEND_URL", "http://localhost:3000" if ENVIRONMENT == "development" else ""
+)
 ALLOWED_HOSTS = env.listing(
     "ALLOWED_HOSTS",
     ("localhost", "127.0.0.1", "[::1]") if ENVIRONMENT == "development" else (),
@@ -62,6 +64,7 @@ INSTALLED_APPS = [
     "accounts",
     "sessions_app",
     "limits",
+    "outbox",
     "audit",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -220,6 +223,19 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.passwords.StrengthValidator"},
 ]
 
+# --- The life of an account --------------------------------------------------------
+# Whether an address must be shown to be the person's: before signing in, or at all.
+EMAIL_VERIFICATION = env.choice(
+    "EMAIL_VERIFICATION", ("off", "optional", "required"), "optional"
+)
+PASSWORD_RESET_LIFETIME = timedelta(minutes=30)
+EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+# How long an owner can undo what a thief did.
+DISOWN_LIFETIME = timedelta(days=7)
+CODE_ATTEMPTS = 5
+LEAVING_GRACE = timedelta(days=env.number("LEAVING_GRACE_DAYS", 14, maximum=365))
+DELETED_GRACE = timedelta(days=env.number("DELETED_GRACE_DAYS", 30, maximum=3650))
+
 # --- Device sessions and tokens ----------------------------------------------------
 ACCESS_TOKEN_LIFETIME = timedelta(
     minutes=env.number("ACCESS_TOKEN_LIFETIME_MINUTES", 15, minimum=1, maximum=1440)
@@ -263,6 +279,17 @@ RATE_LIMITS = env.numbers(
         "profile": 30,
         "update_user": 30,
         "password": 5,
+        "password_reset": 3,
+        "password_reset_confirm": 5,
+        "verify_email": 10,
+        "resend_verification": 3,
+        "change_email": 5,
+        "confirm_email": 10,
+        "restore_email": 10,
+        "disown": 10,
+        "leave": 5,
+        "stay": 10,
+        "export": 5,
         "delete_user": 10,
         "sessions": 30,
         "end_session": 10,
@@ -279,8 +306,26 @@ KNOWN_ADDRESS_LIFETIME = timedelta(days=30)
 
 # --- Mail --------------------------------------------------------------------------
 globals().update(env.mail("EMAIL_URL", "consolemail://"))
+# Seconds for each step of a conversation with the mail server.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "Backend API <noreply@localhost>"
+# What mails call the service.
+PRODUCT_NAME = env.text("PRODUCT_NAME") or "Backend API"
+# By every server process itself, or by `manage.py deliver` alone.
+MAIL_DELIVERY = env.choice("MAIL_DELIVERY", ("embedded", "worker"), "embedded")
+MAILS_KEPT = timedelta(days=env.number("MAILS_KEPT_DAYS", 7, minimum=1, maximum=365))
+# What is mailed to one address on request: so many in so long; more is not sent.
+MAILS_PER_ADDRESS = ((3, timedelta(minutes=1)), (5, timedelta(hours=1)))
+NOTICES_OFF = env.some(
+    "NOTICES_OFF",
+    (
+        "new_device",
+        "password_changed",
+        "address_changed",
+        "refresh_reused",
+        "account_deleted",
+    ),
+)
 
 # --- Logs --------------------------------------------------------------------------
 LOG_LEVEL = env.choice(

@@ -22,15 +22,20 @@ class Attempt:
 
     account: str
     address: str
+    generation: int = 0
     counted: tuple[str, ...] = ()
 
     @property
+    def _named(self) -> str:
+        return f"{self.account} {self.generation}"
+
+    @property
     def pair_key(self) -> str:
-        return digest("guess", "pair", self.account, self.address)
+        return digest("guess", "pair", self._named, self.address)
 
     @property
     def account_key(self) -> str:
-        return digest("guess", "account", self.account)
+        return digest("guess", "account", self._named)
 
     @property
     def address_key(self) -> str:
@@ -51,12 +56,13 @@ class Attempt:
         return limits
 
 
-def begin(account: str) -> Attempt:
+def begin(account: str, *, generation: int = 0) -> Attempt:
     """Counts an attempt on the account from the current address.
 
-    Raises TooManyAttempts.
+    A new generation has failed at nothing yet: how a reset forgets all counts of an
+    account, whatever addresses they are from. Raises TooManyAttempts.
     """
-    attempt = Attempt(account, bucket(context.current().address))
+    attempt = Attempt(account, bucket(context.current().address), generation)
     if settings.RATELIMIT_ENABLE:
         known = bool(store().look([attempt.known_key]))
         limits = attempt.limits(known=known)

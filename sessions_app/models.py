@@ -40,6 +40,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def past(self, now: datetime | None = None) -> Self:
         return self.exclude(ended_at=None, expires_at__gt=now or timezone.now())
 
+    def resembling(self, device_id: str, agent: str, address: str) -> Self:
+        """Begun on what calls itself the same device; without a name of its own, with
+        the same User-Agent from the same address.
+        """
+        if device_id:
+            return self.filter(device_id=device_id)
+        return self.filter(user_agent=agent, ip_address=address or None)
+
     def newest_use_first(self) -> Self:
         return self.order_by("-last_used_at", "-id")
 
@@ -52,6 +60,8 @@ class EndReason(models.TextChoices):
     REUSE = "reuse"
     PASSWORD = "password"  # noqa: S105  # a reason, not a secret
     DEACTIVATED = "deactivated"
+    DISOWNED = "disowned"
+    LEFT = "left"
     OPERATOR = "operator"
 
 

@@ -123,8 +123,8 @@ class Api:
     def put(self, path: str, json: Any = None, **kwargs: Any) -> httpx.Response:
         return self.call("PUT", path, json, **kwargs)
 
-    def delete(self, path: str, **kwargs: Any) -> httpx.Response:
-        return self.call("DELETE", path, **kwargs)
+    def delete(self, path: str, json: Any = None, **kwargs: Any) -> httpx.Response:
+        return self.call("DELETE", path, json, **kwargs)
 
 
 def signed_in(application: InProcess, user: User) -> Api:

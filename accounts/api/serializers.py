@@ -8,9 +8,11 @@ from accounts.api import examples
 from accounts.api.fields import AddressField, LocaleField, PhoneField
 from config.api.fields import LineField
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
+from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RefusedField
 
 NAME_LENGTH = 150
+REQUIRED = FIELD_CODES["required"]
 
 
 def password_field(**kwargs: Any) -> serializers.CharField:
@@ -99,6 +101,61 @@ class PasswordChangeSerializer(serializers.Serializer[Any]):
     new_password = password_field(
         help_text="12 to 128 characters of any kind, hard to guess."
     )
+
+
+class AddressSerializer(serializers.Serializer[Any]):
+    email = AddressField()
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    """What stands behind `#token=` in a mailed link."""
+
+    token = serializers.CharField(max_length=256)
+
+
+class PasswordResetSerializer(LinkSerializer):
+    new_password = password_field(
+        help_text="12 to 128 characters of any kind, hard to guess."
+    )
+
+
+class EmailVerificationSerializer(serializers.Serializer[Any]):
+    """The token of the link, or the address and the six digits."""
+
+    token = serializers.CharField(max_length=256, required=False)
+    email = AddressField(required=False)
+    code = serializers.CharField(max_length=16, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "token" in attrs:
+            return {"token": attrs["token"]}
+        missing = [name for name in ("email", "code") if name not in attrs]
+        if len(missing) == 2:  # noqa: PLR2004  # neither way was chosen
+            missing = ["token"]
+        if missing:
+            raise serializers.ValidationError(
+                {name: serializers.ErrorDetail(REQUIRED, "required") for name in missing}
+            )
+        # People type codes as they see them, in groups.
+        return attrs | {"code": attrs["code"].replace(" ", "")}
+
+
+class AddressChangeSerializer(serializers.Serializer[Any]):
+    new_email = AddressField()
+    current_password = password_field()
+
+
+class LeavingSerializer(serializers.Serializer[Any]):
+    current_password = password_field()
+
+
+class ExportSerializer(ReadSerializer):
+    """One member for each part of the service; apps may add theirs."""
+
+    account = serializers.DictField()
+    sessions = serializers.ListField(child=serializers.DictField())
+    events = serializers.ListField(child=serializers.DictField())
+    mails = serializers.ListField(child=serializers.DictField())
 
 
 REFUSED = ("is_superuser", "is_active", "email", "password")

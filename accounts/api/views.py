@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import FormParser
@@ -14,6 +15,9 @@ from rest_framework.views import APIView
 from accounts import services
 from accounts.api.permissions import IsSelfOrSuperuser, IsSuperuser
 from accounts.api.serializers import (
+    AddressChangeSerializer,
+    ExportSerializer,
+    LeavingSerializer,
     LoginSerializer,
     PasswordChangeSerializer,
     PasswordFormSerializer,
@@ -27,6 +31,7 @@ from accounts.api.serializers import (
     UserSerializer,
 )
 from accounts.errors import (
+    EmailNotVerified,
     InvalidCredentials,
     LastOwner,
     LastSuperuser,
@@ -51,6 +56,8 @@ DEVICE_ID = OpenApiParameter(
     description="A name that the client gives its device, 255 characters at most.",
 )
 
+SIGN_IN_REFUSALS = [InvalidCredentials, EmailNotVerified, TooManyAttempts]
+
 
 def caller(request: Request) -> User:
     return cast(User, request.user)
@@ -71,19 +78,24 @@ class RegisterView(PublicView):
         operation_id="register",
         tags=["Authentication"],
         request=RegisterSerializer,
-        responses={201: UserSerializer},
+        responses={201: UserSerializer, 202: MessageSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Make an account. Whether an address is known is not told."""
+        """Make an account. Whether an address is known is not told. Where addresses must
+        be verified first (EMAIL_VERIFICATION), the answer is always 202.
+        """
         body = RegisterSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        if settings.EMAIL_VERIFICATION == "required":
+            services.request_registration(**body.validated_data)
+            return message("A mail is on its way to this address.", status=202)
         user = services.register_user(**body.validated_data)
         return Response(UserSerializer(user).data, status=201)
 
 
 class LoginView(PublicView):
     limits: ClassVar = {"POST": "login"}
-    refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
+    refusals: ClassVar = {"POST": SIGN_IN_REFUSALS}
 
     @extend_schema(
         operation_id="login",
@@ -105,7 +117,7 @@ class LoginView(PublicView):
 
 class PasswordFormLoginView(PublicView):
     limits: ClassVar = {"POST": "login_oauth"}
-    refusals: ClassVar = {"POST": [InvalidCredentials, TooManyAttempts]}
+    refusals: ClassVar = {"POST": SIGN_IN_REFUSALS}
     parser_classes = [FormParser]
 
     @extend_schema(
@@ -148,7 +160,10 @@ class RefreshView(PublicView):
 
 
 class MeView(APIView):
-    limits: ClassVar = {"PATCH": "profile"}
+    limits: ClassVar = {"PATCH": "profile", "DELETE": "leave"}
+    refusals: ClassVar = {
+        "DELETE": [WrongPassword, TooManyAttempts, LastOwner, LastSuperuser]
+    }
 
     @extend_schema(operation_id="get_me", tags=["Users"], responses=UserSerializer)
     def get(self, request: Request) -> Response:
@@ -164,6 +179,55 @@ class MeView(APIView):
     def patch(self, request: Request) -> Response:
         """Change the own profile."""
         return update(request, caller(request), ProfileSerializer)
+
+    @extend_schema(
+        operation_id="leave",
+        tags=["Users"],
+        request=LeavingSerializer,
+        responses={200: MessageSerializer},
+    )
+    def delete(self, request: Request) -> Response:
+        """Leave: every session ends, and after some days nothing personal is left. Until
+        then signing in, or the mailed link, brings the account back.
+        """
+        body = LeavingSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.leave(user=caller(request), **body.validated_data)
+        days = settings.LEAVING_GRACE.days
+        return message(f"The account will be deleted in {days} days.")
+
+
+class MyExportView(APIView):
+    limits: ClassVar = {"GET": "export"}
+
+    @extend_schema(operation_id="export_me", tags=["Users"], responses=ExportSerializer)
+    def get(self, request: Request) -> Response:
+        """Everything held about the caller, as a file."""
+        name = f"export-{caller(request).pk}.json"
+        return Response(
+            services.export_account(user=caller(request)),
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+class MyAddressView(APIView):
+    limits: ClassVar = {"POST": "change_email"}
+    refusals: ClassVar = {"POST": [WrongPassword, TooManyAttempts]}
+
+    @extend_schema(
+        operation_id="change_my_email",
+        tags=["Users"],
+        request=AddressChangeSerializer,
+        responses={200: MessageSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for another address: a link is mailed there, and until it is opened the old
+        one stays.
+        """
+        body = AddressChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.request_address_change(user=caller(request), **body.validated_data)
+        return message("A mail is on its way to the new address.")
 
 
 class MyPasswordView(APIView):

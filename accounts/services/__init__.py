@@ -6,6 +6,13 @@ from accounts.services.credentials import (
     sign_in,
     verify_credentials,
 )
+from accounts.services.exporting import export_account
+from accounts.services.leaving import come_back, leave, purge_accounts, stay
+from accounts.services.moving import (
+    confirm_address,
+    request_address_change,
+    restore_address,
+)
 from accounts.services.people import (
     activate_users,
     deactivate_users,
@@ -14,19 +21,39 @@ from accounts.services.people import (
     update_rights,
 )
 from accounts.services.profiles import update_profile
-from accounts.services.registration import ensure_superuser, register_user
+from accounts.services.recovery import disown, request_password_reset, reset_password
+from accounts.services.registration import (
+    ensure_superuser,
+    register_user,
+    request_registration,
+)
+from accounts.services.verification import resend_verification, verify_email
 
 __all__ = [
     "activate_users",
     "change_password",
+    "come_back",
+    "confirm_address",
     "deactivate_users",
     "delete_user",
+    "disown",
     "ensure_superuser",
+    "export_account",
+    "leave",
+    "purge_accounts",
     "register_user",
+    "request_address_change",
+    "request_password_reset",
+    "request_registration",
+    "resend_verification",
+    "reset_password",
+    "restore_address",
     "set_activity",
     "set_password",
     "sign_in",
+    "stay",
     "update_profile",
     "update_rights",
     "verify_credentials",
+    "verify_email",
 ]

@@ -5,22 +5,38 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import mail
 from accounts.addresses import email_key
-from accounts.errors import InvalidCredentials, WrongPassword
+from accounts.errors import EmailNotVerified, InvalidCredentials, WrongPassword
 from accounts.models import User
 from accounts.passwords import check_password_rules
+from accounts.services.devices import is_familiar
+from accounts.services.leaving import come_back
+from accounts.services.proving import begin_attempt, prove_password
 from audit import services as audit
 from audit.models import Outcome
 from limits import guessing
-from limits.errors import TooManyAttempts
 from sessions_app.models import EndReason
 from sessions_app.services import Tokens, end_all_of, start_session
 
 
 def sign_in(*, email: str, password: str, device_id: str = "") -> Tokens:
-    """Raises InvalidCredentials, TooManyAttempts, ValidationError for a bad address."""
+    """Raises InvalidCredentials, EmailNotVerified, TooManyAttempts, ValidationError for
+    a bad address.
+    """
     user = verify_credentials(email=email, password=password)
-    return start_session(user=user, device_id=device_id)
+    return _enter(user, device_id)
+
+
+@transaction.atomic
+def _enter(user: User, device_id: str) -> Tokens:
+    familiar = is_familiar(user, device_id)
+    tokens = start_session(user=user, device_id=device_id)
+    if user.leaving_since:
+        come_back(user)
+    if not familiar:
+        mail.notify_new_device(user, tokens.session_id)
+    return tokens
 
 
 def verify_credentials(*, email: str, password: str) -> User:
@@ -33,22 +49,15 @@ def verify_credentials(*, email: str, password: str) -> User:
         raise InvalidCredentials
     key = email_key(email)
     user = User.objects.filter(email_key=key).first()
-    attempt = _begin(key, user)
+    attempt = begin_attempt(key, user)
     if not _proves(password, user) or user is None or not user.is_active:
         audit.record("sign_in.failed", target=user, outcome=Outcome.FAILURE)
         raise InvalidCredentials
     guessing.succeed(attempt)
+    if settings.EMAIL_VERIFICATION == "required" and not user.email_verified:
+        audit.record("sign_in.failed", target=user, outcome=Outcome.DENIED)
+        raise EmailNotVerified
     return user
-
-
-def _begin(key: str, user: User | None) -> guessing.Attempt:
-    """Counts the attempt; the one that goes over the line is recorded, once."""
-    try:
-        return guessing.begin(key)
-    except TooManyAttempts as refusal:
-        if refusal.crossed:
-            audit.record("sign_in.blocked", target=user, outcome=Outcome.DENIED)
-        raise
 
 
 def _proves(password: str, user: User | None) -> bool:
@@ -72,11 +81,7 @@ def change_password(
     """Every session but `keep` ends. Raises WrongPassword, ValidationFailed,
     TooManyAttempts.
     """
-    attempt = _begin(email_key(user.email), user)
-    stored = User.objects.values_list("password", flat=True).get(pk=user.pk)
-    if not check_password(current_password, stored):
-        raise WrongPassword
-    guessing.succeed(attempt)
+    stored = prove_password(user=user, password=current_password)
     check_password_rules(new_password, user=user, field="new_password")
     _replace_password(user, stored, make_password(new_password), keep)
 
@@ -90,6 +95,7 @@ def set_password(*, user: User, password: str) -> None:
     )
     end_all_of([user.pk], reason=EndReason.OPERATOR, by=None)
     audit.record("password.set", target=user)
+    mail.notify_password_changed(user)
 
 
 @transaction.atomic
@@ -100,3 +106,4 @@ def _replace_password(user: User, stored: str, encoded: str, keep: UUID) -> None
         raise WrongPassword
     end_all_of([user.pk], reason=EndReason.PASSWORD, by=user, keep=keep)
     audit.record("password.changed", actor=user, target=user)
+    mail.notify_password_changed(user)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import departures
+from accounts import departures, mail
 from accounts.errors import LastSuperuser, OwnAccount
 from accounts.models import User
 from audit import services as audit
@@ -27,23 +27,24 @@ def deactivate_users(
     for an operator. Raises PermissionDenied where the actor lost the right meanwhile.
     """
     wanted = set(user_ids)
-    refused = _held_back(wanted)
-    people = _lock(wanted)
+    refused = held_back(wanted)
+    people = lock_people(wanted)
     refused |= {pk: NotFound() for pk in wanted - people.keys()}
-    refused |= _refused_by_rank(people, wanted - refused.keys(), by)
+    refused |= refused_by_rank(people, wanted - refused.keys(), by)
     going = [people[pk] for pk in sorted(wanted - refused.keys())]
     _leave(going, by, delete=delete)
     return refused
 
 
-def _held_back(wanted: set[UUID]) -> dict[UUID, DomainError]:
+def held_back(wanted: set[UUID]) -> dict[UUID, DomainError]:
+    """Those whom a higher app must keep, and why."""
     found: dict[UUID, DomainError] = {}
     for guard in departures.guards:
         found |= guard(sorted(wanted))
     return found
 
 
-def _lock(wanted: set[UUID]) -> dict[UUID, User]:
+def lock_people(wanted: set[UUID]) -> dict[UUID, User]:
     """The people concerned and every active superuser: with those, nobody else can go
     or be demoted before this is decided.
     """
@@ -52,9 +53,10 @@ def _lock(wanted: set[UUID]) -> dict[UUID, User]:
     return {user.pk: user for user in rows}
 
 
-def _refused_by_rank(
-    people: dict[UUID, User], wanted: set[UUID], by: User | None
+def refused_by_rank(
+    people: dict[UUID, User], wanted: set[UUID], by: User | None = None
 ) -> dict[UUID, DomainError]:
+    """Those of the locked who may not go: the actor, and the last superusers."""
     superusers = _in_charge(people, by)
     refused: dict[UUID, DomainError] = {}
     if by is not None and by.pk in wanted:
@@ -68,7 +70,7 @@ def _in_charge(people: dict[UUID, User], by: User | None) -> set[UUID]:
     """The active superusers among the locked. Raises PermissionDenied where the actor is
     none of them any more: the right was checked before the lock was waited for.
     """
-    found = {u.pk for u in people.values() if u.is_superuser and u.is_active}
+    found = {user.pk for user in people.values() if user.is_in_charge}
     if by is not None and by.pk not in found:
         raise PermissionDenied
     return found
@@ -86,6 +88,8 @@ def _leave(going: list[User], by: User | None, *, delete: bool) -> None:
     end_all_of(ids, reason=EndReason.DEACTIVATED, by=by)
     action = "user.deleted" if delete else "user.deactivated"
     audit.record_each(action, leaving, actor=by)
+    if delete and by is not None:
+        mail.notify_accounts_deleted(leaving)
 
 
 @transaction.atomic
@@ -96,7 +100,7 @@ def activate_users(
     as `deactivate_users` does.
     """
     wanted = set(user_ids)
-    people = _lock(wanted)
+    people = lock_people(wanted)
     _in_charge(people, by)
     chosen = [people[pk] for pk in sorted(wanted & people.keys())]
     inactive = [user for user in chosen if not user.is_active]
@@ -114,7 +118,7 @@ def set_activity(*, user: User, active: bool, by: User) -> None:
     if user.pk == by.pk:
         raise OwnAccount
     change = activate_users if active else deactivate_users
-    _raise_first(change(user_ids=[user.pk], by=by))
+    raise_first(change(user_ids=[user.pk], by=by))
     user.refresh_from_db(fields=["is_active", "updated_at"])
 
 
@@ -122,10 +126,11 @@ def delete_user(*, user_id: UUID, by: User) -> None:
     """Softly: the row and its events stay, the address stays taken. Raises as
     `set_activity` does.
     """
-    _raise_first(deactivate_users(user_ids=[user_id], by=by, delete=True))
+    raise_first(deactivate_users(user_ids=[user_id], by=by, delete=True))
 
 
-def _raise_first(refused: dict[UUID, DomainError]) -> None:
+def raise_first(refused: dict[UUID, DomainError]) -> None:
+    """For a change of one person: refused is refused."""
     for refusal in refused.values():
         raise refusal
 
@@ -133,7 +138,7 @@ def _raise_first(refused: dict[UUID, DomainError]) -> None:
 @transaction.atomic
 def update_rights(*, user: User, by: User, is_staff: bool, is_superuser: bool) -> None:
     """Raises OwnAccount for a right of one's own, LastSuperuser, PermissionDenied."""
-    people = _lock({user.pk})
+    people = lock_people({user.pk})
     _in_charge(people, by)
     stored = people.get(user.pk)
     if stored is None:

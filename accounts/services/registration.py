@@ -1,11 +1,15 @@
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from accounts import mail
 from accounts.addresses import email_key
-from accounts.errors import RegistrationRefused
+from accounts.errors import AddressTaken, RegistrationRefused
 from accounts.models import User
 from accounts.passwords import check_password_rules
+from accounts.services.moving import refuse_promised
+from accounts.services.posting import may_mail
 from audit import services as audit
 from config.errors import Conflict
 
@@ -16,14 +20,45 @@ def register_user(*, email: str, password: str, **profile: Any) -> User:
     The constraint decides, so two at once make one account; the password is hashed
     first, so that a known address takes as long as a new one.
     """
+    user = _prepare(email, password, profile)
+    try:
+        _register(user)
+    except (IntegrityError, AddressTaken) as exc:
+        raise RegistrationRefused from exc
+    return user
+
+
+def request_registration(*, email: str, password: str, **profile: Any) -> None:
+    """As `register_user`, and silent about whether the address is known: its owner is
+    told by mail. Raises ValidationFailed.
+    """
+    user = _prepare(email, password, profile)
+    try:
+        _register(user)
+    except (IntegrityError, AddressTaken):
+        _tell_owner(user.email_key)
+
+
+@transaction.atomic
+def _tell_owner(key: str) -> None:
+    owner = User.objects.existing().filter(email_key=key, is_active=True).first()
+    if may_mail("registration", key) and owner:
+        mail.queue_account_exists(owner)
+
+
+def _prepare(email: str, password: str, profile: dict[str, Any]) -> User:
     user = User(email=email, **profile)
     check_password_rules(password, user=user, field="password")
     user.set_password(password)
-    try:
-        _add(user)
-    except IntegrityError as exc:
-        raise RegistrationRefused from exc
     return user
+
+
+@transaction.atomic
+def _register(user: User) -> None:
+    _add(user)
+    refuse_promised(user)
+    if settings.EMAIL_VERIFICATION != "off":
+        mail.queue_verification(user)
 
 
 @transaction.atomic
@@ -41,7 +76,14 @@ def ensure_superuser(*, email: str, password: str) -> bool:
     """
     found = User.objects.filter(email_key=email_key(email)).first()
     if found is None:
-        user = User(email=email, first_name="Admin", is_staff=True, is_superuser=True)
+        user = User(
+            email=email,
+            # The operator vouches for it.
+            email_verified=True,
+            first_name="Admin",
+            is_staff=True,
+            is_superuser=True,
+        )
         check_password_rules(password, user=user, field="password")
         user.set_password(password)
         try:

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -19,6 +20,7 @@ class Tokens:
     refresh_token: str = field(repr=False)
     expires_in: int
     user: Any
+    session_id: UUID
     token_type: str = "bearer"  # noqa: S105  # RFC 6749 §7.1, not a secret
 
 
@@ -38,4 +40,5 @@ def make_pair(
         ),
         expires_in=int(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
         user=session.user,
+        session_id=session.pk,
     )

@@ -8,7 +8,7 @@ from audit import services as audit
 from audit.models import Outcome
 from config import context
 from limits import rates
-from sessions_app import tokens
+from sessions_app import thefts, tokens
 from sessions_app.errors import RefreshTokenReused, SessionEnded, TokenInvalid
 from sessions_app.lookup import find_session
 from sessions_app.models import EndReason, Session, idle_end
@@ -98,3 +98,5 @@ def _end_stolen(session: Session) -> None:
             target=session,
             outcome=Outcome.DENIED,
         )
+        for tell in thefts.listeners:
+            tell(session)

@@ -100,7 +100,7 @@ def test_every_managed_command_exists_and_takes_its_arguments(
 
 def test_the_commands_that_production_needs_are_among_them() -> None:
     found = {name for name, *_ in MANAGED}
-    assert found == {"collectstatic", "migrate", "ensure_superuser", "serve"}
+    assert found == {"collectstatic", "migrate", "ensure_superuser", "serve", "deliver"}
 
 
 @pytest.mark.parametrize("arguments", MODULES, ids=" ".join)

@@ -488,6 +488,9 @@ def test_options_tells_nothing_of_the_fields(api: SignIn, alice: User) -> None:
 
 def test_every_call_but_the_public_ones_needs_a_token(api: SignIn) -> None:
     public = {"auth/register", "auth/login", "auth/login/oauth", "auth/refresh"}
+    public |= {"auth/password-reset/request", "auth/password-reset/confirm"}
+    public |= {f"auth/email/{end}" for end in ("verify", "resend", "confirm", "restore")}
+    public |= {"auth/disown", "auth/stay"}
     paths = set(_api_paths())
     assert public < paths
     for path in paths - public - {"openapi.json"}:

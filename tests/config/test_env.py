@@ -392,6 +392,32 @@ def test_a_bad_mail_url_is_named_and_never_quoted(
     untold(env, "GIVEN_NAME", "".join(capfd.readouterr()))
 
 
+def test_mails_may_go_to_files(given: Given) -> None:
+    env = given("GIVEN_NAME", "filemail:///var/mails")
+    found = env.mail("GIVEN_NAME", "consolemail://")
+    assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
+    assert found["EMAIL_FILE_PATH"] == "/var/mails"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("", []), ("a", ["a"]), ("b, a", ["b", "a"]), ("a,,", ["a"])],
+)
+def test_some_of_several_may_be_chosen(
+    given: Given, value: str, found: list[str]
+) -> None:
+    env = given("GIVEN_NAME", value)
+    assert env.some("GIVEN_NAME", ("a", "b")) == found
+    assert env.faults == []
+
+
+@pytest.mark.parametrize("value", ["c", "a,c", "A", "a b"])
+def test_another_choice_is_named_with_what_there_is(given: Given, value: str) -> None:
+    env = given("GIVEN_NAME", value)
+    env.some("GIVEN_NAME", ("a", "b"))
+    assert env.faults == ["GIVEN_NAME must list some of a, b."]
+
+
 def test_a_mail_url_is_taken_apart(given: Given) -> None:
     env = given("GIVEN_NAME", "smtp+tls://u:p%40@mail.example.com:587")
     found = env.mail("GIVEN_NAME", "consolemail://")

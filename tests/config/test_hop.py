@@ -135,14 +135,17 @@ def breaks(_: HttpRequest) -> StreamingHttpResponse:
 
 # The console's page among them: a sign-in there costs a hash as well.
 HASHING = [
-    "/api/v1/auth/register",
-    "/api/v1/auth/login",
-    "/api/v1/auth/login/oauth",
-    "/api/v1/users/me/password",
-    "/admin/login/",
+    ("POST", "/api/v1/auth/register"),
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/login/oauth"),
+    ("POST", "/api/v1/auth/password-reset/confirm"),
+    ("POST", "/api/v1/users/me/email"),
+    ("PATCH", "/api/v1/users/me/password"),
+    ("DELETE", "/api/v1/users/me"),
+    ("POST", "/admin/login/"),
 ]
 urlpatterns = [
-    *(path(address.lstrip("/"), waits) for address in HASHING),
+    *(path(address.lstrip("/"), waits) for _, address in HASHING),
     path("waits", waits),
     path("quick", quick),
     path("fails/<str:kind>", fails),
@@ -357,13 +360,13 @@ async def test_those_who_stop_waiting_take_no_place_with_them(
 # --- Hashing -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", HASHING)
+@pytest.mark.parametrize(("method", "address"), HASHING)
 async def test_sign_ins_leave_threads_for_everybody_else(
-    make: Callable[..., Service], address: str
+    make: Callable[..., Service], method: str, address: str
 ) -> None:
     """S16: a storm of them takes two of four threads."""
     service = make(WEB_THREADS=4)
-    storm = [asyncio.create_task(service.ask(address, "POST")) for _ in range(8)]
+    storm = [asyncio.create_task(service.ask(address, method)) for _ in range(8)]
     await until(lambda: door.inside == 2)
     answers = await asyncio.gather(*(service.ask("/quick") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
@@ -376,12 +379,23 @@ async def test_kinds_of_sign_in_share_what_they_may_take(
     make: Callable[..., Service],
 ) -> None:
     service = make(WEB_THREADS=4)
-    storm = [asyncio.create_task(service.ask(a, "POST")) for a in HASHING[:4] * 2]
+    storm = [asyncio.create_task(service.ask(a, m)) for m, a in HASHING]
     await until(lambda: door.inside == 2)
     assert (await service.ask("/quick")).status_code == 200
     assert door.inside == 2
     door.opened.set()
     await asyncio.gather(*storm)
+
+
+async def test_reading_where_a_password_is_hashed_otherwise_waits_for_nobody(
+    make: Callable[..., Service],
+) -> None:
+    """`GET /users/me` is the hot path; `DELETE` there hashes."""
+    service = make(WEB_THREADS=4)
+    reads = [asyncio.create_task(service.ask("/api/v1/users/me")) for _ in range(4)]
+    await until(lambda: door.inside == 4)
+    door.opened.set()
+    assert {answer.status_code for answer in await asyncio.gather(*reads)} == {200}
 
 
 @pytest.mark.parametrize(("threads", "hashing"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 6)])

@@ -33,15 +33,29 @@ PUBLIC = {
     "/api/v1/auth/login",
     "/api/v1/auth/login/oauth",
     "/api/v1/auth/refresh",
+    "/api/v1/auth/password-reset/request",
+    "/api/v1/auth/password-reset/confirm",
+    "/api/v1/auth/email/verify",
+    "/api/v1/auth/email/resend",
+    "/api/v1/auth/email/confirm",
+    "/api/v1/auth/email/restore",
+    "/api/v1/auth/disown",
+    "/api/v1/auth/stay",
 }
 # Clients are generated from these names: they stay.
 OPERATIONS = {
+    "change_my_email": "post /api/v1/users/me/email",
     "change_my_password": "patch /api/v1/users/me/password",
+    "confirm_email_change": "post /api/v1/auth/email/confirm",
+    "confirm_password_reset": "post /api/v1/auth/password-reset/confirm",
     "delete_user": "delete /api/v1/users/{user_id}",
+    "disown": "post /api/v1/auth/disown",
     "end_my_other_sessions": "delete /api/v1/sessions/me/others",
     "end_session": "delete /api/v1/sessions/{session_id}",
+    "export_me": "get /api/v1/users/me/export",
     "get_me": "get /api/v1/users/me",
     "get_user": "get /api/v1/users/{user_id}",
+    "leave": "delete /api/v1/users/me",
     "list_my_sessions": "get /api/v1/sessions/me",
     "list_users": "get /api/v1/users",
     "login": "post /api/v1/auth/login",
@@ -51,9 +65,14 @@ OPERATIONS = {
     "refresh": "post /api/v1/auth/refresh",
     "register": "post /api/v1/auth/register",
     "remove_my_expired_sessions": "delete /api/v1/sessions/me/expired",
+    "request_password_reset": "post /api/v1/auth/password-reset/request",
+    "resend_verification": "post /api/v1/auth/email/resend",
+    "restore_email": "post /api/v1/auth/email/restore",
     "rename_session": "patch /api/v1/sessions/{session_id}",
+    "stay": "post /api/v1/auth/stay",
     "update_me": "patch /api/v1/users/me",
     "update_user": "patch /api/v1/users/{user_id}",
+    "verify_email": "post /api/v1/auth/email/verify",
 }
 
 
@@ -271,6 +290,19 @@ def answers(
     yield "login", stranger.post("/auth/login", {})
     yield "register", stranger.post("/auth/register", {})
     yield "refresh", stranger.post("/auth/refresh", {"refresh_token": "x"})
+    lost = {"email": user.email}
+    yield "request_password_reset", stranger.post("/auth/password-reset/request", lost)
+    reset = {"token": "x", "new_password": PASSWORD}
+    yield "confirm_password_reset", stranger.post("/auth/password-reset/confirm", reset)
+    yield "verify_email", stranger.post("/auth/email/verify", {"token": "x"})
+    yield "resend_verification", stranger.post("/auth/email/resend", lost)
+    for name, page in (
+        ("confirm_email_change", "email/confirm"),
+        ("restore_email", "email/restore"),
+        ("disown", "disown"),
+        ("stay", "stay"),
+    ):
+        yield name, stranger.post(f"/auth/{page}", {"token": "x"})
     yield "get_me", stranger.get("/users/me")
     yield "get_me", client.get("/users/me")
     yield "update_me", client.patch("/users/me", {"locale": "xx"})
@@ -285,6 +317,10 @@ def answers(
             "/users/me/password", {"current_password": "x", "new_password": "y" * 12}
         ),
     )
+    new = {"new_email": "new@example.com", "current_password": PASSWORD}
+    yield "change_my_email", client.post("/users/me/email", new)
+    yield "export_me", client.get("/users/me/export")
+    yield "leave", client.delete("/users/me", json={"current_password": "x"})
     yield "logout", client.post("/auth/logout", {"refresh_token": "x"})
     yield "logout_all", client.post("/auth/logout-all")
     yield "logout", client.post("/auth/logout")

@@ -1,0 +1,75 @@
+"""What is held about a person, section by section.
+
+An app adds its own in `AppConfig.ready()`: a function that takes the person and returns
+what JSON can hold; times and ids may stay as they are.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from accounts.models import User
+from audit.models import Event
+from outbox.models import Mail
+
+Section = Callable[[User], Any]
+
+sections: dict[str, Section] = {}
+
+ACCOUNT = (
+    "id",
+    "email",
+    "email_verified",
+    "first_name",
+    "last_name",
+    "phone_number",
+    "locale",
+    "preferences",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "created_at",
+    "updated_at",
+    "last_login",
+    "leaving_since",
+)
+SESSION = (
+    "id",
+    "device_name",
+    "device_id",
+    "user_agent",
+    "ip_address",
+    "location_city",
+    "location_country",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+    "ended_at",
+    "end_reason",
+)
+EVENT = ("id", "at", "action", "outcome", "address", "agent", "session_id", "data")
+MAIL = ("id", "kind", "recipient", "status", "created_at", "ended_at")
+
+
+def account(user: User) -> dict[str, Any]:
+    return dict(User.objects.filter(pk=user.pk).values(*ACCOUNT).get())
+
+
+def sessions(user: User) -> list[dict[str, Any]]:
+    return list(user.sessions.order_by("id").values(*SESSION))
+
+
+def events(user: User) -> list[dict[str, Any]]:
+    """What the person did, and what happened to the account: without who else did it."""
+    return list(Event.objects.about(user.pk).order_by("id").values(*EVENT))
+
+
+def mails(user: User) -> list[dict[str, Any]]:
+    return list(Mail.objects.of(user.pk).order_by("id").values(*MAIL))
+
+
+def collect(user: User) -> dict[str, Any]:
+    return {name: section(user) for name, section in sections.items()}
+
+
+def own_sections() -> dict[str, Section]:
+    return {"account": account, "sessions": sessions, "events": events, "mails": mails}

@@ -1,0 +1,161 @@
+"""One function per mail. Each is called in the transaction of what it tells of.
+
+Links lead to pages of the frontend, with the token behind `#`: it reaches no server's log
+and no Referer. docs/MAIL.md lists the pages.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import proofs
+from accounts.addresses import email_key
+from accounts.models import Purpose, User
+from config import context
+from outbox.models import Mail
+from outbox.services import compose_mail, queue_mails
+from sessions_app.devices import device_name
+from sessions_app.models import Session
+
+
+def queue_verification(user: User) -> None:
+    secret = proofs.issue(user, Purpose.VERIFY, settings.EMAIL_PROOF_LIFETIME)
+    link = _link("verify-email", secret.token)
+    _queue("verify_email", user, link, expires_at=secret.expires_at, code=secret.code)
+
+
+def queue_account_exists(user: User) -> None:
+    """Instead of telling whoever asked that the address is known."""
+    _queue("account_exists", user, f"{settings.FRONTEND_URL}/forgot-password")
+
+
+def queue_password_reset(user: User) -> None:
+    secret = proofs.issue(user, Purpose.RESET, settings.PASSWORD_RESET_LIFETIME)
+    link = _link("reset-password", secret.token)
+    _queue("password_reset", user, link, expires_at=secret.expires_at)
+
+
+def queue_address_confirmation(user: User, new_email: str) -> None:
+    """To the new address: whoever reads its mail may confirm it."""
+    secret = proofs.issue(
+        user, Purpose.ADDRESS, settings.EMAIL_PROOF_LIFETIME, email=new_email
+    )
+    link = _link("confirm-email", secret.token)
+    _queue(
+        "confirm_address", user, link, recipient=new_email, expires_at=secret.expires_at
+    )
+
+
+def queue_leaving(user: User, leaving_since: datetime) -> None:
+    secret = proofs.issue(user, Purpose.STAY, settings.LEAVING_GRACE)
+    until = leaving_since + settings.LEAVING_GRACE
+    _queue("leaving_started", user, _link("keep-account", secret.token), until=until)
+
+
+def queue_welcome_back(user: User) -> None:
+    _queue("welcome_back", user, "")
+
+
+def notify_password_changed(user: User) -> None:
+    here = context.current()
+    _notify(
+        "password_changed",
+        user,
+        _disowning(user),
+        address=here.address,
+        device=device_name(here.agent),
+    )
+
+
+def notify_new_device(user: User, session_id: UUID) -> None:
+    session = Session.objects.get(pk=session_id)
+    _notify("new_device", user, _disowning(user, session_id), **_whereabouts(session))
+
+
+def notify_refresh_reused(session: Session) -> None:
+    user: User = session.user
+    link = _disowning(user, session.pk)
+    _notify("refresh_reused", user, link, **_whereabouts(session))
+
+
+def notify_address_changed(user: User, old_email: str) -> None:
+    """To the old address, with the way back. `user` has the new one."""
+    secret = proofs.issue(
+        user,
+        Purpose.RETURN_ADDRESS,
+        settings.DISOWN_LIFETIME,
+        subject=proofs.digest(email_key(old_email)),
+        email=old_email,
+    )
+    link = _link("restore-email", secret.token)
+    new_email = masked(user.email)
+    _notify("address_changed", user, link, recipient=old_email, new_email=new_email)
+
+
+def notify_accounts_deleted(users: Sequence[User]) -> None:
+    """By a superuser. In one statement."""
+    if "account_deleted" not in settings.NOTICES_OFF:
+        queue_mails([_compose("account_deleted", user, "") for user in users])
+
+
+def notify_account_gone(user: User) -> None:
+    """Of nobody, or it would be forgotten with the person."""
+    _notify("account_deleted", user, "", person_id=None, final=True)
+
+
+def masked(email: str) -> str:
+    """As much as its owner needs to know it: `g***@example.com`."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def _disowning(user: User, session_id: UUID | None = None) -> str:
+    secret = proofs.issue(
+        user,
+        Purpose.DISOWN,
+        settings.DISOWN_LIFETIME,
+        subject=str(session_id or ""),
+    )
+    return _link("secure-account", secret.token)
+
+
+def _whereabouts(session: Session) -> dict[str, str]:
+    place = (session.location_city, session.location_country)
+    return {
+        "device": session.device_name,
+        "address": session.ip_address or "",
+        "place": ", ".join(part for part in place if part),
+    }
+
+
+def _link(page: str, token: str) -> str:
+    return f"{settings.FRONTEND_URL}/{page}#token={token}"
+
+
+def _notify(notice: str, user: User, link: str, **data: Any) -> None:
+    """Unless the operator switched it off."""
+    if notice not in settings.NOTICES_OFF:
+        _queue(notice, user, link, **data)
+
+
+def _queue(name: str, user: User, link: str, **data: Any) -> None:
+    queue_mails([_compose(name, user, link, **data)])
+
+
+def _compose(name: str, user: User, link: str, **data: Any) -> Mail:
+    return compose_mail(
+        kind=f"accounts.{name}",
+        **{
+            "recipient": user.email,
+            "person_id": user.pk,
+            "locale": user.locale,
+            "name": user.first_name,
+            "link": link,
+            "at": timezone.now(),
+            **data,
+        },
+    )

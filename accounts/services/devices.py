@@ -1,0 +1,20 @@
+"""Whether a sign-in is worth a notice."""
+
+from accounts.models import User
+from audit.models import Event
+from config import context
+
+
+def is_familiar(user: User, device_id: str) -> bool:
+    """Seen before in a session of this person; also the very first sign-in of all.
+
+    Asked before the session is written.
+    """
+    here = context.current()
+    if user.sessions.resembling(device_id, here.agent, here.address).exists():
+        return True
+    if user.sessions.exists():
+        return False
+    # None is kept of somebody who was away for long; the events still know.
+    begun = Event.objects.filter(actor_id=user.pk, action="session.started")
+    return not begun.exists()

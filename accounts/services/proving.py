@@ -1,0 +1,38 @@
+"""The person at the keyboard shows once more that the account is theirs."""
+
+from django.contrib.auth.hashers import check_password
+
+from accounts.addresses import email_key
+from accounts.errors import WrongPassword
+from accounts.models import User
+from audit import services as audit
+from audit.models import Outcome
+from limits import guessing
+from limits.errors import TooManyAttempts
+
+
+def prove_password(*, user: User, password: str) -> str:
+    """The stored hash that the password fits, whoever changed it since.
+
+    Counted with the failed sign-ins. Raises WrongPassword, TooManyAttempts.
+    """
+    attempt = begin_attempt(email_key(user.email), user)
+    stored = User.objects.values_list("password", flat=True).get(pk=user.pk)
+    if not check_password(password, stored):
+        raise WrongPassword
+    guessing.succeed(attempt)
+    return stored
+
+
+def begin_attempt(key: str, user: User | None) -> guessing.Attempt:
+    """Counts the attempt; the one that goes over the line is recorded, once.
+
+    Ending everything (a reset does) begins a new generation of counts.
+    """
+    generation = user.session_epoch if user else 0
+    try:
+        return guessing.begin(key, generation=generation)
+    except TooManyAttempts as refusal:
+        if refusal.crossed:
+            audit.record("sign_in.blocked", target=user, outcome=Outcome.DENIED)
+        raise

@@ -1,0 +1,52 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from config.admin import Room
+from outbox import services
+from outbox.models import Mail
+
+
+@admin.register(Mail)
+class MailAdmin(Room):
+    """Mails are written by what they tell of; those given up can be sent again."""
+
+    list_display = (
+        "kind",
+        "recipient",
+        "status",
+        "attempts",
+        "last_error",
+        "created_at",
+        "due_at",
+        "ended_at",
+    )
+    list_filter = ("status", "kind")
+    search_fields = ("=id", "=recipient")
+    ordering = ("-id",)
+    # What it says is sealed, and for nobody else to read.
+    fields = (
+        "id",
+        "kind",
+        "recipient",
+        "locale",
+        "status",
+        "attempts",
+        "last_error",
+        "created_at",
+        "due_at",
+        "expires_at",
+        "ended_at",
+    )
+    readonly_fields = fields
+    actions = ("send_again",)
+
+    @admin.action(description="Send the given-up mails again", permissions=["view"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
+        number = services.send_again(
+            mails=queryset,
+            by=request.user,  # type: ignore[arg-type]  # the console is for signed-in people
+        )
+        self.message_user(
+            request, f"{number} mails will be sent again.", messages.SUCCESS
+        )
