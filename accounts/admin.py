@@ -34,7 +34,9 @@ class UserAdmin(Room):
         "is_active",
         "created_at",
         "updated_at",
+        "leaving_since",
         "deleted_at",
+        "anonymized_at",
         "last_login",
     )
     fieldsets = (
@@ -46,7 +48,16 @@ class UserAdmin(Room):
         ("Rights", {"fields": ("is_staff", "is_superuser")}),
         (
             "Times",
-            {"fields": ("created_at", "updated_at", "deleted_at", "last_login")},
+            {
+                "fields": (
+                    "created_at",
+                    "updated_at",
+                    "leaving_since",
+                    "deleted_at",
+                    "anonymized_at",
+                    "last_login",
+                )
+            },
         ),
     )
     actions = ("activate", "deactivate", "end_sessions", "delete_softly")

@@ -161,6 +161,7 @@ class RefreshView(PublicView):
 
 class MeView(APIView):
     limits: ClassVar = {"PATCH": "profile", "DELETE": "leave"}
+    bodies: ClassVar = {"DELETE"}
     refusals: ClassVar = {
         "DELETE": [WrongPassword, TooManyAttempts, LastOwner, LastSuperuser]
     }

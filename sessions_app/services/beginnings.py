@@ -18,7 +18,7 @@ from sessions_app.services.endings import end_sessions
 from sessions_app.services.pairs import Tokens, make_pair
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def start_session(*, user: Any, device_id: str = "") -> Tokens:
     """Signs a person in on one more device; beyond SESSIONS_PER_USER the oldest ends.
 

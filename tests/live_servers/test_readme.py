@@ -17,7 +17,15 @@ from config import health
 from tests import servers
 from tests.servers import ROOT
 
-ROOMS = ("accounts", "audit", "config", "limits", "organizations", "sessions_app")
+ROOMS = (
+    "accounts",
+    "audit",
+    "config",
+    "limits",
+    "organizations",
+    "outbox",
+    "sessions_app",
+)
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "ARCHITECTURE.md"
 DECISIONS = ROOT / "docs" / "decisions"

@@ -26,7 +26,9 @@ LOGINS = 30
 # Threads of a server, the two more that the settings give its pool, and two servers.
 MOST_CONNECTIONS = 2 * (4 + 2)
 # Everything that may run: our own, and what the pool of connections keeps.
-THREADS = re.compile(r"MainThread|django_[0-3]|health_0|pool-\d+-(worker-\d+|scheduler)")
+THREADS = re.compile(
+    r"MainThread|django_[0-3]|health_0|outbox|pool-\d+-(worker-\d+|scheduler)"
+)
 
 
 def burst(server: str, device: Pair, size: int = 100) -> list[Call]:
