@@ -5,6 +5,7 @@ what JSON can hold; times and ids may stay as they are.
 """
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from accounts.models import User
@@ -32,12 +33,14 @@ ACCOUNT = (
     "last_login",
     "leaving_since",
 )
+WHEREABOUTS = ("address", "agent", "session_id")
 SESSION = (
     "id",
     "device_name",
     "device_id",
     "user_agent",
     "ip_address",
+    "first_ip_address",
     "location_city",
     "location_country",
     "created_at",
@@ -46,7 +49,7 @@ SESSION = (
     "ended_at",
     "end_reason",
 )
-EVENT = ("id", "at", "action", "outcome", "address", "agent", "session_id", "data")
+EVENT = ("id", "at", "action", "outcome", "data", "actor_id", *WHEREABOUTS)
 MAIL = ("id", "kind", "recipient", "status", "created_at", "ended_at")
 
 
@@ -59,8 +62,14 @@ def sessions(user: User) -> list[dict[str, Any]]:
 
 
 def events(user: User) -> list[dict[str, Any]]:
-    """What the person did, and what happened to the account: without who else did it."""
-    return list(Event.objects.about(user.pk).order_by("id").values(*EVENT))
+    """What the person did, and what happened to the account: not who else did it. A
+    failed sign-in is nobody's, and most likely the person's own.
+    """
+    rows = [dict(row) for row in Event.objects.about(user.pk).values(*EVENT)]
+    for row in rows:
+        if row.pop("actor_id") not in {user.pk, None}:
+            row |= dict.fromkeys(WHEREABOUTS)
+    return sorted(rows, key=itemgetter("id"))
 
 
 def mails(user: User) -> list[dict[str, Any]]:

@@ -61,50 +61,52 @@ def queue_welcome_back(user: User) -> None:
 
 
 def notify_password_changed(user: User) -> None:
-    here = context.current()
-    _notify(
-        "password_changed",
-        user,
-        _disowning(user),
-        address=here.address,
-        device=device_name(here.agent),
-    )
+    if _wanted("password_changed"):
+        here = context.current()
+        device = device_name(here.agent)
+        link = _disowning(user)
+        _queue("password_changed", user, link, address=here.address, device=device)
 
 
 def notify_new_device(user: User, session_id: UUID) -> None:
-    session = Session.objects.get(pk=session_id)
-    _notify("new_device", user, _disowning(user, session_id), **_whereabouts(session))
+    if _wanted("new_device"):
+        session = Session.objects.get(pk=session_id)
+        link = _disowning(user, session_id)
+        _queue("new_device", user, link, **_whereabouts(session))
 
 
 def notify_refresh_reused(session: Session) -> None:
-    user: User = session.user
-    link = _disowning(user, session.pk)
-    _notify("refresh_reused", user, link, **_whereabouts(session))
+    if _wanted("refresh_reused"):
+        user: User = session.user
+        link = _disowning(user, session.pk)
+        _queue("refresh_reused", user, link, **_whereabouts(session))
 
 
 def notify_address_changed(user: User, old_email: str) -> None:
     """To the old address, with the way back. `user` has the new one."""
-    secret = proofs.issue(
-        user,
-        Purpose.RETURN_ADDRESS,
-        settings.DISOWN_LIFETIME,
-        subject=proofs.digest(email_key(old_email)),
-        email=old_email,
-    )
-    link = _link("restore-email", secret.token)
-    new_email = masked(user.email)
-    _notify("address_changed", user, link, recipient=old_email, new_email=new_email)
+    if _wanted("address_changed"):
+        secret = proofs.issue(
+            user,
+            Purpose.RETURN_ADDRESS,
+            settings.DISOWN_LIFETIME,
+            subject=proofs.digest(email_key(old_email)),
+            email=old_email,
+        )
+        link = _link("restore-email", secret.token)
+        told = {"recipient": old_email, "new_email": masked(user.email)}
+        _queue("address_changed", user, link, **told)
 
 
 def notify_accounts_deleted(users: Sequence[User]) -> None:
     """By a superuser. In one statement."""
-    if "account_deleted" not in settings.NOTICES_OFF:
+    if _wanted("account_deleted"):
         queue_mails([_compose("account_deleted", user, "") for user in users])
 
 
 def notify_account_gone(user: User) -> None:
     """Of nobody, or it would be forgotten with the person."""
-    _notify("account_deleted", user, "", person_id=None, final=True)
+    if _wanted("account_deleted"):
+        _queue("account_deleted", user, "", person_id=None, final=True)
 
 
 def masked(email: str) -> str:
@@ -136,10 +138,9 @@ def _link(page: str, token: str) -> str:
     return f"{settings.FRONTEND_URL}/{page}#token={token}"
 
 
-def _notify(notice: str, user: User, link: str, **data: Any) -> None:
-    """Unless the operator switched it off."""
-    if notice not in settings.NOTICES_OFF:
-        _queue(notice, user, link, **data)
+def _wanted(notice: str) -> bool:
+    """Unless the operator switched it off; then no link is made either."""
+    return notice not in settings.NOTICES_OFF
 
 
 def _queue(name: str, user: User, link: str, **data: Any) -> None:

@@ -1,5 +1,6 @@
 """What happened, by whom, to what: rows that are added and never changed."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
@@ -24,6 +25,12 @@ class EventQuerySet(models.QuerySet["Event"]):
     def about(self, person_id: UUID) -> Self:
         """What a person did, and what was done to the account."""
         return self.filter(Q(actor_id=person_id) | Q(target_id=person_id))
+
+    def forget_things_of(self, person_id: UUID, types: Sequence[str]) -> None:
+        """The labels of what the person did something to, whoever else did."""
+        own = self.filter(actor_id=person_id, target_type__in=types)
+        same = self.filter(target_type__in=types, target_id__in=own.values("target_id"))
+        models.QuerySet.update(same, target_label="")
 
     def pseudonymize(self, person_id: UUID, label: str) -> None:
         """Only what names a person is replaced: the trigger lets nothing else through."""

@@ -1,6 +1,6 @@
 """Recording. Called inside the transaction of the change, so both happen or neither."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -66,8 +66,11 @@ def record_each(
     return events
 
 
-def pseudonymize(person_id: UUID, *, label: str) -> None:
-    """What happened stays; who it was is no longer told."""
+def pseudonymize(person_id: UUID, *, label: str, personal: Sequence[str]) -> None:
+    """What happened stays; who it was is no longer told, nor what a person called things
+    of these target types.
+    """
+    Event.objects.forget_things_of(person_id, personal)
     Event.objects.pseudonymize(person_id, label)
 
 

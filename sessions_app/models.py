@@ -46,7 +46,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """
         if device_id:
             return self.filter(device_id=device_id)
-        return self.filter(user_agent=agent, ip_address=address or None)
+        return self.filter(user_agent=agent, first_ip_address=address or None)
 
     def newest_use_first(self) -> Self:
         return self.order_by("-last_used_at", "-id")
@@ -90,7 +90,9 @@ class Session(models.Model):
         max_length=16, blank=True, choices=EndReason.choices, editable=False
     )
 
+    # Where it was last refreshed, and where it began.
     ip_address = models.GenericIPAddressField(null=True, editable=False)
+    first_ip_address = models.GenericIPAddressField(null=True, editable=False)
     user_agent = models.CharField(max_length=512, blank=True, editable=False)
     device_id = models.CharField(max_length=255, blank=True, editable=False)
     device_name = models.CharField(max_length=255, blank=True)

@@ -1,6 +1,6 @@
 """Leaving of one's own will: a grace period, a way back, and then nothing is left."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from django.contrib.auth.hashers import make_password
@@ -16,7 +16,7 @@ from accounts.services.people import (
     raise_first,
     refused_by_rank,
 )
-from accounts.services.proving import prove_password
+from accounts.services.proving import lock_proved, prove_password
 from audit import services as audit
 from outbox.services import drop_mails_of
 from sessions_app.models import EndReason
@@ -32,14 +32,15 @@ def leave(*, user: User, current_password: str) -> None:
 
     Raises WrongPassword, TooManyAttempts, LastSuperuser, or what a guard names.
     """
-    prove_password(user=user, password=current_password)
-    _begin_leaving(user)
+    proved = prove_password(user=user, password=current_password)
+    _begin_leaving(user, proved)
 
 
 @transaction.atomic
-def _begin_leaving(user: User) -> None:
+def _begin_leaving(user: User, proved: str) -> None:
     raise_first(held_back({user.pk}))
     people = lock_people({user.pk})
+    lock_proved(user, proved)
     raise_first(refused_by_rank(people, {user.pk}))
     user.leaving_since = user.updated_at = timezone.now()
     user.save(update_fields=["leaving_since", "updated_at"])
@@ -93,7 +94,8 @@ def _anonymize(pk: UUID) -> bool:
     user.sessions.all().delete()
     user.proofs.all().delete()
     _forget(user)
-    audit.pseudonymize(pk, label=user.audit_label)
+    # What a device was called is personal as well.
+    audit.pseudonymize(pk, label=user.audit_label, personal=["session"])
     audit.record("user.anonymized", target=user)
     return True
 
@@ -108,8 +110,9 @@ def _close(pk: UUID) -> bool:
 
 def _forget(user: User) -> None:
     now = timezone.now()
-    # A domain that can never exist (RFC 2606), so that nothing is ever mailed there.
-    user.email = f"deleted-{user.pk}@deleted.invalid"
+    # A domain that can never exist (RFC 2606), so that nothing is ever mailed there; a
+    # name that nobody can have taken to be in the way.
+    user.email = f"deleted-{uuid4()}@deleted.invalid"
     user.password = make_password(None)
     user.first_name = "Deleted"
     user.last_name = user.phone_number = user.locale = ""

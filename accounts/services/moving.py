@@ -8,7 +8,7 @@ from accounts.addresses import email_key
 from accounts.errors import AddressTaken
 from accounts.models import Proof, Purpose, User
 from accounts.services.posting import may_mail
-from accounts.services.proving import prove_password
+from accounts.services.proving import lock_proved, prove_password
 from accounts.services.recovery import secure
 from audit import services as audit
 
@@ -20,19 +20,21 @@ def request_address_change(*, user: User, new_email: str, current_password: str)
     WrongPassword, TooManyAttempts, ValidationError.
     """
     key = email_key(new_email)
-    prove_password(user=user, password=current_password)
+    proved = prove_password(user=user, password=current_password)
     with transaction.atomic():
-        audit.record("email.change_requested", actor=user, target=user)
+        # The link rests on the password that was proved, not on one set meanwhile.
+        person = lock_proved(user, proved)
+        audit.record("email.change_requested", actor=person, target=person)
         if may_mail("address", key):
-            _invite(user, new_email, key)
+            _invite(person, new_email, key)
 
 
 def _invite(user: User, new_email: str, key: str) -> None:
-    owner = User.objects.existing().filter(email_key=key).exclude(pk=user.pk).first()
-    if owner:
-        mail.queue_account_exists(owner)
-    else:
+    owner = User.objects.filter(email_key=key).exclude(pk=user.pk).first()
+    if owner is None:
         mail.queue_address_confirmation(user, new_email)
+    elif owner.is_active:
+        mail.queue_account_exists(owner)
 
 
 def confirm_address(*, token: str) -> None:

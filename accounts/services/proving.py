@@ -24,6 +24,17 @@ def prove_password(*, user: User, password: str) -> str:
     return stored
 
 
+def lock_proved(user: User, proved: str) -> User:
+    """The person, locked, while the hash is still the one that was proved: whoever set
+    another password meanwhile shut this caller out. Raises WrongPassword.
+    """
+    same = User.objects.existing().filter(pk=user.pk, password=proved)
+    person = same.locked().first()
+    if person is None:
+        raise WrongPassword
+    return person
+
+
 def begin_attempt(key: str, user: User | None) -> guessing.Attempt:
     """Counts the attempt; the one that goes over the line is recorded, once.
 

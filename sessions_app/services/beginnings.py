@@ -43,6 +43,7 @@ def start_session(*, user: Any, device_id: str = "") -> Tokens:
         expires_at=min(idle_end(now), absolute_end(now)),
         absolute_expires_at=absolute_end(now),
         ip_address=here.address or None,
+        first_ip_address=here.address or None,
         user_agent=here.agent,
         device_id=device_id,
         device_name=device_name(here.agent),
