@@ -4,8 +4,10 @@ PASSWORD = "plum otter canvas meadow"  # noqa: S105  # of databases that live fo
 SUPERUSER = "root@example.com"
 # The superuser is one of them.
 PEOPLE = 1000
-# People from 0 up to here have a list of sessions; the ones behind only sign in.
-LISTERS = 400
+# People from 0 up to here have a list of sessions; the ones behind, and before the
+# superuser, only sign in.
+LISTERS = 200
+LAST = PEOPLE - 2
 SESSIONS = 10
 
 

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
@@ -31,7 +33,7 @@ class DeviceSession(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
-    objects = models.Manager["DeviceSession"]()
+    objects: ClassVar[models.Manager["DeviceSession"]] = models.Manager()
 
     def __str__(self) -> str:
         return self.device_name
