@@ -179,6 +179,14 @@ test test-cov: $(DEVELOPMENT)
 		suite "PostgreSQL and Redis" $(MEASURE_SECOND); \
 	fi
 
+# --- Measuring ----------------------------------------------------------------------
+# Seconds of one run of wrk. 1 proves that the bench works, in one round of everything.
+BENCH_SECONDS ?= 10
+
+.PHONY: bench
+bench: $(RUNTIME) ## Compare with stock DRF and SimpleJWT under load (BENCH_SECONDS=10 ARGS=--write)
+	@BENCH_SECONDS="$(BENCH_SECONDS)" .venv/bin/python -m benchmarks.run $(ARGS)
+
 # --- Cleaning -----------------------------------------------------------------------
 .PHONY: clean
 clean: ## Delete what was installed or made here, but neither .env nor a database
