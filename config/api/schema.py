@@ -31,7 +31,7 @@ class ContractSchema(AutoSchema):
         method = self.method
         self.method = "POST" if self._has_body() else method
         try:
-            body: dict[str, Any] | None = super()._get_request_body(direction)
+            body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # the library's is untyped
         finally:
             self.method = method
         return body

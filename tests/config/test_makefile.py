@@ -26,6 +26,7 @@ TARGETS = [
     "test",
     "test-cov",
     "openapi",
+    "bench",
     "clean",
     "help",
 ]
@@ -310,6 +311,7 @@ def ci(project: Project) -> Project:
         Path(project.environment["STANDINS"]) / "make",
         '#!/bin/sh\necho "make $*" >> "$CALLS"\ntest "$1" != "$FAILS"\n',
     )
+    executable(Path(project.environment["STANDINS"]) / "wrk", "#!/bin/sh\n")
     return project
 
 
@@ -322,15 +324,18 @@ def run_ci(project: Project, **more: str) -> int:
     ).returncode
 
 
-def test_ci_validates_then_tests_both_engines_with_coverage(ci: Project) -> None:
+def test_ci_validates_runs_the_bench_and_tests_both_engines_with_coverage(
+    ci: Project,
+) -> None:
     assert run_ci(ci) == 0
     assert ci.calls() == [
         "make validate",
+        "make bench BENCH_SECONDS=1",
         "make test COVERAGE=required ENGINES=required",
     ]
 
 
-@pytest.mark.parametrize("step", ["validate", "test"])
+@pytest.mark.parametrize("step", ["validate", "bench", "test"])
 def test_ci_fails_with_any_step(step: str, ci: Project) -> None:
     assert run_ci(ci, FAILS=step) != 0
     assert ci.calls()[-1].startswith(f"make {step}")
