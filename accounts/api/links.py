@@ -17,7 +17,7 @@ from accounts.api.serializers import (
     LinkSerializer,
     PasswordResetSerializer,
 )
-from accounts.api.views import PublicView
+from accounts.api.sign_in import PublicView
 from accounts.errors import AddressTaken, LinkInvalid
 from config.api.messages import message
 from config.api.serializers import MessageSerializer

@@ -1,12 +1,12 @@
 from django.urls import path
 
-from accounts.api import links, views
+from accounts.api import links, sign_in, views
 
 urlpatterns = [
-    path("auth/register", views.RegisterView.as_view()),
-    path("auth/login", views.LoginView.as_view()),
-    path("auth/login/oauth", views.PasswordFormLoginView.as_view()),
-    path("auth/refresh", views.RefreshView.as_view()),
+    path("auth/register", sign_in.RegisterView.as_view()),
+    path("auth/login", sign_in.LoginView.as_view()),
+    path("auth/login/oauth", sign_in.PasswordFormLoginView.as_view()),
+    path("auth/refresh", sign_in.RefreshView.as_view()),
     path("auth/password-reset/request", links.PasswordResetRequestView.as_view()),
     path("auth/password-reset/confirm", links.PasswordResetConfirmView.as_view()),
     path("auth/email/verify", links.EmailVerificationView.as_view()),
