@@ -108,15 +108,29 @@ def _deliver(mail: Mail, post: Post) -> bool:
     if mail.has_expired:
         _end(mail, Status.DEAD, last_error="Expired before it could be sent.")
         return False
-    try:
-        post.send(mail)
-    except FAULTS as fault:
+    if mail.attempts > MAXIMUM_ATTEMPTS:
+        _end(mail, Status.DEAD, last_error="Nobody who took it came back.")
+        return False
+    if fault := _fault_of_sending(mail, post):
         post.close()
         _fail(mail, fault)
         return False
     _end(mail, Status.SENT, sealed="", last_error="")
     logger.info("mail_sent", mail_id=str(mail.pk), kind=mail.kind)
     return True
+
+
+def _fault_of_sending(mail: Mail, post: Post) -> Exception | None:
+    try:
+        post.send(mail)
+    except FAULTS as fault:
+        return fault
+    # The last guard of the queue: what nobody foresaw in one mail must neither hold up
+    # the others nor come again for ever.
+    except Exception as fault:
+        logger.exception("mail_crashed", mail_id=str(mail.pk), kind=mail.kind)
+        return fault
+    return None
 
 
 def _fail(mail: Mail, fault: Exception) -> None:
