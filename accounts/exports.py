@@ -73,7 +73,11 @@ def events(user: User) -> list[dict[str, Any]]:
 
 
 def mails(user: User) -> list[dict[str, Any]]:
-    return list(Mail.objects.of(user.pk).order_by("id").values(*MAIL))
+    """Without those that a change of address asked for: where there is none, the address
+    is another account's, and that is not told.
+    """
+    own = Mail.objects.of(user.pk).exclude(kind="accounts.confirm_address")
+    return list(own.order_by("id").values(*MAIL))
 
 
 def collect(user: User) -> dict[str, Any]:

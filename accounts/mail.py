@@ -16,6 +16,7 @@ from accounts import proofs
 from accounts.addresses import email_key
 from accounts.models import Purpose, User
 from config import context
+from limits import rates
 from outbox.models import Mail
 from outbox.services import compose_mail, queue_mails
 from sessions_app.devices import device_name
@@ -61,7 +62,7 @@ def queue_welcome_back(user: User) -> None:
 
 
 def notify_password_changed(user: User) -> None:
-    if _wanted("password_changed"):
+    if _wanted("password_changed", user):
         here = context.current()
         device = device_name(here.agent)
         link = _disowning(user)
@@ -69,27 +70,30 @@ def notify_password_changed(user: User) -> None:
 
 
 def notify_new_device(user: User, session_id: UUID) -> None:
-    if _wanted("new_device"):
+    if _wanted("new_device", user):
         session = Session.objects.get(pk=session_id)
         link = _disowning(user, session_id)
         _queue("new_device", user, link, **_whereabouts(session))
 
 
 def notify_refresh_reused(session: Session) -> None:
-    if _wanted("refresh_reused"):
-        user: User = session.user
+    user: User = session.user
+    if _wanted("refresh_reused", user):
         link = _disowning(user, session.pk)
         _queue("refresh_reused", user, link, **_whereabouts(session))
 
 
-def notify_address_changed(user: User, old_email: str) -> None:
-    """To the old address, with the way back. `user` has the new one."""
-    if _wanted("address_changed"):
+def notify_address_changed(user: User, old_email: str, *, reserve: bool) -> None:
+    """To the old address, with the way back. `user` has the new one. `reserve`: nobody
+    else can take the old one while the way back is open.
+    """
+    subject = proofs.digest(email_key(old_email))
+    if _wanted("address_changed", user):
         secret = proofs.issue(
             user,
             Purpose.RETURN_ADDRESS,
             settings.DISOWN_LIFETIME,
-            subject=proofs.digest(email_key(old_email)),
+            subject=subject if reserve else f"free {subject[:40]}",
             email=old_email,
         )
         link = _link("restore-email", secret.token)
@@ -99,13 +103,13 @@ def notify_address_changed(user: User, old_email: str) -> None:
 
 def notify_accounts_deleted(users: Sequence[User]) -> None:
     """By a superuser. In one statement."""
-    if _wanted("account_deleted"):
+    if "account_deleted" not in settings.NOTICES_OFF:
         queue_mails([_compose("account_deleted", user, "") for user in users])
 
 
 def notify_account_gone(user: User) -> None:
     """Of nobody, or it would be forgotten with the person."""
-    if _wanted("account_deleted"):
+    if "account_deleted" not in settings.NOTICES_OFF:
         _queue("account_deleted", user, "", person_id=None, final=True)
 
 
@@ -138,9 +142,15 @@ def _link(page: str, token: str) -> str:
     return f"{settings.FRONTEND_URL}/{page}#token={token}"
 
 
-def _wanted(notice: str) -> bool:
-    """Unless the operator switched it off; then no link is made either."""
-    return notice not in settings.NOTICES_OFF
+def _wanted(notice: str, user: User) -> bool:
+    """Unless the operator switched it off; then no link is made either. An address that
+    nobody has shown to be theirs gets no more than on request: it may be a stranger's.
+    """
+    if notice in settings.NOTICES_OFF:
+        return False
+    return user.email_verified or rates.allows(
+        "mail:notice", user.email_key, settings.MAILS_PER_ADDRESS
+    )
 
 
 def _queue(name: str, user: User, link: str, **data: Any) -> None:

@@ -233,7 +233,9 @@ EMAIL_PROOF_LIFETIME = timedelta(hours=24)
 # How long an owner can undo what a thief did.
 DISOWN_LIFETIME = timedelta(days=7)
 CODE_ATTEMPTS = 5
-LEAVING_GRACE = timedelta(days=env.number("LEAVING_GRACE_DAYS", 14, maximum=365))
+LEAVING_GRACE = timedelta(
+    days=env.number("LEAVING_GRACE_DAYS", 14, minimum=7, maximum=365)
+)
 DELETED_GRACE = timedelta(days=env.number("DELETED_GRACE_DAYS", 30, maximum=3650))
 
 # --- Device sessions and tokens ----------------------------------------------------

@@ -22,7 +22,7 @@ class Attempt:
 
     account: str
     address: str
-    generation: int = 0
+    generation: str = ""
     counted: tuple[str, ...] = ()
 
     @property
@@ -56,7 +56,7 @@ class Attempt:
         return limits
 
 
-def begin(account: str, *, generation: int = 0) -> Attempt:
+def begin(account: str, *, generation: str = "") -> Attempt:
     """Counts an attempt on the account from the current address.
 
     A new generation has failed at nothing yet: how a reset forgets all counts of an

@@ -25,12 +25,12 @@ from outbox.rendering import render
 logger = structlog.get_logger("outbox")
 
 BATCH = 20
-# Longer than a server can hold on to one mail, whatever it does within EMAIL_TIMEOUT.
+# Longer than an honest server holds on to one mail, at EMAIL_TIMEOUT for each step.
 LEASE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=4)
-# With those pauses, some 16 hours; then an operator must look.
-MAXIMUM_ATTEMPTS = 12
+# With those pauses, about a day; then an operator must look.
+MAXIMUM_ATTEMPTS = 17
 PERMANENT = 500
 
 # A server that refuses, hangs or breaks off; an address or a text that cannot be a mail;

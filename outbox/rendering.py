@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 from typing import Any
 
+import idna
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -28,7 +29,7 @@ def render(mail: Mail) -> EmailMultiAlternatives:
         # Whatever a name holds, a subject is one line.
         " ".join(subject.split()),
         text,
-        to=[mail.recipient],
+        to=[_deliverable(mail.recipient)],
         headers={"Message-ID": _message_id(mail), "Auto-Submitted": "auto-generated"},
     )
     message.attach_alternative(html, "text/html")
@@ -41,6 +42,16 @@ def language_of(locale: str) -> str:
         return translation.get_supported_language_variant(locale)
     except LookupError:
         return settings.LANGUAGE_CODE
+
+
+def _deliverable(recipient: str) -> str:
+    """With the domain as accounts compare it (IDNA 2008, UTS 46). Django would take IDNA
+    2003, in which a sharp s is two: the mail would reach the owner of another domain.
+    """
+    local, _, domain = recipient.rpartition("@")
+    if domain.isascii():
+        return recipient
+    return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
 
 
 def _part(kind: str, language: str, ending: str, context: dict[str, Any]) -> str:

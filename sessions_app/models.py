@@ -42,11 +42,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def resembling(self, device_id: str, agent: str, address: str) -> Self:
         """Begun on what calls itself the same device; without a name of its own, with
-        the same User-Agent from the same address.
+        the same User-Agent from the same address. A thief's does not count.
         """
+        own = self.exclude(end_reason__in=[EndReason.DISOWNED, EndReason.REUSE])
         if device_id:
-            return self.filter(device_id=device_id)
-        return self.filter(user_agent=agent, first_ip_address=address or None)
+            return own.filter(device_id=device_id)
+        here = Q(first_ip_address=address or None)
+        # Of a release that did not write where a session began.
+        here |= Q(first_ip_address=None, ip_address=address or None)
+        return own.filter(here, user_agent=agent)
 
     def newest_use_first(self) -> Self:
         return self.order_by("-last_used_at", "-id")

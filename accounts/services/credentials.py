@@ -49,7 +49,7 @@ def verify_credentials(*, email: str, password: str) -> User:
         raise InvalidCredentials
     key = email_key(email)
     user = User.objects.filter(email_key=key).first()
-    attempt = begin_attempt(key, user)
+    attempt = begin_attempt(key, user, user.password if user else "")
     if not _proves(password, user) or user is None or not user.is_active:
         audit.record("sign_in.failed", target=user, outcome=Outcome.FAILURE)
         raise InvalidCredentials

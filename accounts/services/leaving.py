@@ -3,6 +3,7 @@
 from uuid import UUID, uuid4
 
 import structlog
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -95,6 +96,7 @@ def _anonymize(pk: UUID) -> bool:
     user.proofs.all().delete()
     _forget(user)
     # What a device was called is personal as well.
+    LogEntry.objects.filter(object_id=str(pk)).update(object_repr=user.audit_label)
     audit.pseudonymize(pk, label=user.audit_label, personal=["session"])
     audit.record("user.anonymized", target=user)
     return True

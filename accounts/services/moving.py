@@ -49,11 +49,12 @@ def confirm_address(*, token: str) -> None:
 @transaction.atomic
 def _move(proof: Proof) -> None:
     user = proofs.spend(proof)
-    old_email = user.email
+    old_email, was_verified = user.email, user.email_verified
     _store_address(user, proof.data["email"])
     audit.record("email.changed", actor=user, target=user)
     if email_key(old_email) != user.email_key:
-        mail.notify_address_changed(user, old_email)
+        # Or whoever once named a stranger's address would keep the stranger from it.
+        mail.notify_address_changed(user, old_email, reserve=was_verified)
 
 
 def restore_address(*, token: str) -> None:

@@ -9,6 +9,7 @@ from audit import services as audit
 from audit.models import Outcome
 from limits import guessing
 from limits.errors import TooManyAttempts
+from limits.stores import digest
 
 
 def prove_password(*, user: User, password: str) -> str:
@@ -16,8 +17,8 @@ def prove_password(*, user: User, password: str) -> str:
 
     Counted with the failed sign-ins. Raises WrongPassword, TooManyAttempts.
     """
-    attempt = begin_attempt(email_key(user.email), user)
     stored = User.objects.values_list("password", flat=True).get(pk=user.pk)
+    attempt = begin_attempt(email_key(user.email), user, stored)
     if not check_password(password, stored):
         raise WrongPassword
     guessing.succeed(attempt)
@@ -35,12 +36,13 @@ def lock_proved(user: User, proved: str) -> User:
     return person
 
 
-def begin_attempt(key: str, user: User | None) -> guessing.Attempt:
+def begin_attempt(key: str, user: User | None, stored: str) -> guessing.Attempt:
     """Counts the attempt; the one that goes over the line is recorded, once.
 
-    Ending everything (a reset does) begins a new generation of counts.
+    Each password has counts of its own: a reset forgets those of the last one, and
+    nothing does that a stolen session could do without the password.
     """
-    generation = user.session_epoch if user else 0
+    generation = digest(stored) if user else ""
     try:
         return guessing.begin(key, generation=generation)
     except TooManyAttempts as refusal:

@@ -1,5 +1,6 @@
 from datetime import datetime
 
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -90,6 +91,9 @@ def _repeat(session: Session, claims: tokens.Claims, now: datetime) -> Tokens:
 @transaction.atomic
 def _end_stolen(session: Session) -> None:
     """Committed before the refusal is raised: a thief must not undo it by failing."""
+    # The person before the session, as everywhere: whoever is told writes rows of theirs.
+    people = get_user_model()._default_manager.filter(pk=session.user_id)
+    people.select_for_update(no_key=True).values_list("pk").first()
     mine = Session.objects.filter(pk=session.pk)
     if end_sessions(mine, reason=EndReason.REUSE, by=session.user):
         audit.record(

@@ -48,6 +48,12 @@ def reset(client: Api, link: str, new: str = OTHER) -> Response:
     return client.post("/auth/password-reset/confirm", body)
 
 
+@pytest.fixture(autouse=True)
+def verified(alice: User) -> None:
+    alice.email_verified = True
+    alice.save(update_fields=["email_verified"])
+
+
 @pytest.fixture
 def thief(api: SignIn, alice: User) -> Api:
     """In Alice's account with her password, and has moved it to his own address."""

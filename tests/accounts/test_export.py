@@ -127,8 +127,9 @@ def test_everything_held_is_in_the_file(api: SignIn, root: User) -> None:
     assert len(held["events"]) == Event.objects.about(user.pk).count() == 11
     actions = [event["action"] for event in held["events"]]
     assert (actions[0], actions[-1]) == ("user.registered", "user.exported")
-    assert {mail["recipient"] for mail in held["mails"]} == {EMAIL, "zuleika@new.example"}
-    assert len(held["mails"]) == Mail.objects.of(user.pk).count() == 3
+    # Whom a change of address was mailed to would tell whether that one is known.
+    assert {mail["recipient"] for mail in held["mails"]} == {EMAIL}
+    assert len(held["mails"]) == Mail.objects.of(user.pk).count() - 1 == 2
 
 
 def test_every_field_of_a_person_is_exported_or_left_out_on_purpose(

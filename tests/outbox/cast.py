@@ -39,7 +39,9 @@ WRITERS: dict[str, Callable[[User], None]] = {
     "password_changed": mail.notify_password_changed,
     "new_device": lambda user: mail.notify_new_device(user, session_of(user).pk),
     "refresh_reused": lambda user: mail.notify_refresh_reused(session_of(user)),
-    "address_changed": lambda user: mail.notify_address_changed(user, "old@example.com"),
+    "address_changed": lambda user: mail.notify_address_changed(
+        user, "old@example.com", reserve=True
+    ),
     "account_deleted": lambda user: mail.notify_accounts_deleted([user]),
 }
 WITHOUT_LINK = {"welcome_back", "account_deleted"}
