@@ -79,6 +79,9 @@ OURS = Side(
         "ENVIRONMENT": "production",
         "ALLOWED_HOSTS": "127.0.0.1",
         "FRONTEND_URL": "https://app.example.com",
+        # What a sign-in may have to tell stays in the outbox: nobody delivers here.
+        "EMAIL_URL": "smtp://127.0.0.1:9",
+        "MAIL_DELIVERY": "worker",
         "TRUSTED_PROXY_COUNT": "1",
         "RATE_LIMITS": RATE_LIMITS,
     },

@@ -22,6 +22,12 @@ EXAMPLE_KEYS = (
     "example",
 )
 
+# What sends nothing and says it did; the first writes secrets to the log besides.
+UNDELIVERED = {
+    f"django.core.mail.backends.{kind}.EmailBackend"
+    for kind in ("console", "dummy", "locmem")
+}
+
 # `*` is a name here: whether it is allowed is said elsewhere.
 HOST = re.compile(r"\A(\*|[.*]?[a-zA-Z0-9.-]+|\[[0-9a-f:.]+\])\Z")
 ORIGIN = re.compile(r"\Ahttps?://[a-z0-9.-]+(:\d{1,5})?\Z")
@@ -108,6 +114,8 @@ def _unsafe(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "ALLOWED_HOSTS must list the names of the service, without *."
     if not settings["FRONTEND_URL"]:
         yield "FRONTEND_URL is missing: links in mails lead there."
+    if settings["EMAIL_BACKEND"] in UNDELIVERED:
+        yield "EMAIL_URL is missing: mails, and the links in them, would be printed."
     if not settings["RATELIMIT_ENABLE"]:
         yield "RATELIMIT_ENABLE must not be off outside development."
     yield from _one_process_only(settings)

@@ -26,6 +26,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "api.example.com",
     "PUBLIC_URL": "https://api.example.com",
     "FRONTEND_URL": "https://app.example.com",
+    "EMAIL_URL": "smtp+tls://mail.example.com:587",
     "DATABASE_URL": f"postgres://somebody:{SENTINEL}@127.0.0.1:1/nothing",
 }
 DEVELOPMENT = {"ENVIRONMENT": "development", "SECRET_KEY": KEY}

@@ -89,6 +89,10 @@ UNSAFE: list[tuple[dict[str, str], str]] = [
         for hosts in ("*", " * ", "api.example.com,*", "*.example.com", "", ",")
     ),
     ({"FRONTEND_URL": ""}, "FRONTEND_URL"),
+    *(
+        ({"EMAIL_URL": url}, "EMAIL_URL")
+        for url in ("", "consolemail://", "dummymail://", "memorymail://")
+    ),
     *(({"RATELIMIT_ENABLE": word}, "RATELIMIT_ENABLE") for word in ("0", "False", "off")),
     ({"DATABASE_URL": ""}, "DATABASE_URL"),
     ({"DATABASE_URL": "sqlite:////tmp/some.sqlite3"}, "DATABASE_URL"),

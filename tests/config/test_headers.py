@@ -453,6 +453,7 @@ def produced(request: pytest.FixtureRequest) -> dict[str, Any]:
         **os.environ,
         "ENVIRONMENT": request.param,
         "ALLOW_SQLITE": "true",
+        "EMAIL_URL": "smtp://127.0.0.1:9",
         "DATABASE_URL": "",
         "REDIS_URL": "",
     }

@@ -23,6 +23,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "api.example.com",
     "FRONTEND_URL": "https://app.example.com",
     "PUBLIC_URL": "https://api.example.com",
+    "EMAIL_URL": "smtp+tls://mail.example.com:587",
     "DATABASE_URL": "postgres://user:password@127.0.0.1:1/none",
 }
 
@@ -93,6 +94,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "DEBUG": False,
         "ALLOWED_HOSTS": ["api.example.com"],
         "FRONTEND_URL": "https://app.example.com",
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "RATELIMIT_ENABLE": True,
         "ALLOW_SQLITE": False,
         "WEB_CONCURRENCY": 1,
@@ -124,12 +126,14 @@ EVERYWHERE = [
     ({"GEOIP_PATH": "/nowhere"}, "GEOIP_PATH must be"),
     ({"GEOIP_PATH": __file__}, "GEOIP_PATH must be"),
 ]
+CONSOLE_MAIL = "django.core.mail.backends.console.EmailBackend"
 OUTSIDE_DEVELOPMENT = [
     ({"DEBUG": True}, "DEBUG"),
     ({"ALLOWED_HOSTS": []}, "ALLOWED_HOSTS"),
     ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS"),
     ({"ALLOWED_HOSTS": ["*.example.com"]}, "ALLOWED_HOSTS"),
     ({"FRONTEND_URL": ""}, "FRONTEND_URL"),
+    ({"EMAIL_BACKEND": CONSOLE_MAIL}, "EMAIL_URL"),
     ({"RATELIMIT_ENABLE": False}, "RATELIMIT_ENABLE"),
     ({"DATABASES": SQLITE}, "DATABASE_URL"),
     ({"WEB_CONCURRENCY": 2}, "REDIS_URL"),
