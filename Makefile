@@ -108,7 +108,7 @@ BARE = ENV_FILE=/dev/null SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(sec
 AS_DEVELOPMENT = $(BARE) ENVIRONMENT=development DATABASE_URL=sqlite://:memory: REDIS_URL=
 AS_PRODUCTION = $(BARE) ENVIRONMENT=production DATABASE_URL=postgres://nobody@127.0.0.1/nothing \
 	REDIS_URL=redis://127.0.0.1/0 ALLOWED_HOSTS=api.example.com \
-	PUBLIC_URL=https://api.example.com FRONTEND_URL=https://app.example.com
+	PUBLIC_URL=https://api.example.com FRONTEND_URL=https://app.example.com EMAIL_URL=smtp://mail.example.com
 
 .PHONY: lint
 lint: $(DEVELOPMENT) ## Look for mistakes (ruff)
