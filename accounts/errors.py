@@ -61,3 +61,19 @@ class AddressTaken(DomainError):
     status = 409
     code = "address_taken"
     message = "This address belongs to another account."
+
+
+class InvitationInvalid(DomainError):
+    """Spent, expired, revoked, replaced, of somebody who may invite no more, or never
+    ours: one answer.
+    """
+
+    status = 404
+    code = "invitation_invalid"
+    message = "This invitation is not valid, or not any more. Ask for a new one."
+
+
+class InvitationForAnother(DomainError):
+    status = 403
+    code = "invitation_for_another"
+    message = "This invitation is for another address."

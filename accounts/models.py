@@ -169,9 +169,14 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         return self.email
 
     @property
+    def is_present(self) -> bool:
+        """Let in, and not leaving."""
+        return self.is_active and self.leaving_since is None
+
+    @property
     def is_in_charge(self) -> bool:
-        """An active superuser who stays."""
-        return self.is_superuser and self.is_active and self.leaving_since is None
+        """A superuser who stays."""
+        return self.is_superuser and self.is_present
 
     @property
     def full_name(self) -> str:

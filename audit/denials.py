@@ -23,6 +23,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
                 outcome=Outcome.DENIED,
                 method=request.method,
                 path=request.path[:255],
+                organization_id=getattr(context["view"], "organization_id", None),
                 code=response.data["errors"][0]["code"],
             )
     return response

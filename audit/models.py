@@ -32,6 +32,10 @@ class EventQuerySet(models.QuerySet["Event"]):
         same = self.filter(target_type__in=types, target_id__in=own.values("target_id"))
         models.QuerySet.update(same, target_label="")
 
+    def forget_labels(self, target_type: str, target_ids: Sequence[UUID]) -> None:
+        named = self.filter(target_id__in=target_ids, target_type=target_type)
+        models.QuerySet.update(named, target_label="")
+
     def pseudonymize(self, person_id: UUID, label: str) -> None:
         """Only what names a person is replaced: the trigger lets nothing else through."""
         own = self.filter(actor_id=person_id)

@@ -74,6 +74,11 @@ def pseudonymize(person_id: UUID, *, label: str, personal: Sequence[str]) -> Non
     Event.objects.pseudonymize(person_id, label)
 
 
+def forget_labels(target_type: str, target_ids: Sequence[UUID]) -> None:
+    """What these were called is personal, and no longer told."""
+    Event.objects.forget_labels(target_type, target_ids)
+
+
 def label(subject: models.Model | None) -> str:
     """What a person calls it: `audit_label` where the model has one."""
     return str(getattr(subject, "audit_label", ""))[:254]

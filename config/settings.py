@@ -238,6 +238,21 @@ LEAVING_GRACE = timedelta(
 )
 DELETED_GRACE = timedelta(days=env.number("DELETED_GRACE_DAYS", 30, maximum=3650))
 
+# --- Organizations -----------------------------------------------------------------
+MEMBERS_PER_ORGANIZATION = env.number("MEMBERS_PER_ORGANIZATION", 10_000, minimum=1)
+ORGANIZATIONS_PER_USER = env.number("ORGANIZATIONS_PER_USER", 100, minimum=1)
+# Those that are open.
+INVITATIONS_PER_ORGANIZATION = env.number("INVITATIONS_PER_ORGANIZATION", 500, minimum=1)
+INVITATION_LIFETIME = timedelta(days=7)
+INVITATIONS_KEPT = timedelta(
+    days=env.number("INVITATIONS_KEPT_DAYS", 90, minimum=1, maximum=3650)
+)
+# Mails of invitations, renewed ones too: from one organization, from it to one address,
+# and from all of them to one address.
+INVITATIONS_PER_TENANT = ((env.number("INVITATIONS_PER_HOUR", 20), timedelta(hours=1)),)
+INVITATIONS_PER_ADDRESS = ((4, timedelta(days=1)),)
+INVITATIONS_PER_ADDRESS_OF_ALL = ((20, timedelta(days=1)),)
+
 # --- Device sessions and tokens ----------------------------------------------------
 ACCESS_TOKEN_LIFETIME = timedelta(
     minutes=env.number("ACCESS_TOKEN_LIFETIME_MINUTES", 15, minimum=1, maximum=1440)
@@ -298,6 +313,20 @@ RATE_LIMITS = env.numbers(
         "end_sessions": 5,
         "remove_sessions": 5,
         "rename_session": 30,
+        "create_organization": 10,
+        "update_organization": 30,
+        "delete_organization": 10,
+        "update_member": 30,
+        "remove_member": 30,
+        "leave_organization": 10,
+        "transfer_ownership": 5,
+        "invite": 30,
+        "revoke_invitation": 30,
+        "resend_invitation": 10,
+        "preview_invitation": 30,
+        "answer_invitation": 10,
+        "organization_events": 60,
+        "export_events": 5,
     },
 )
 # Failed sign-ins: how many, in how long.
@@ -385,11 +414,14 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {"RoleEnum": "organizations.roles.Role.choices"},
     "SORT_OPERATIONS": True,
     "TAGS": [
         {"name": "Authentication", "description": "Register, sign in, stay signed in."},
         {"name": "Users", "description": "The own profile; all people for superusers."},
         {"name": "Sessions", "description": "The devices that are signed in."},
+        {"name": "Organizations", "description": "Tenants, their members and events."},
+        {"name": "Invitations", "description": "Inviting, and being invited."},
     ],
 }
 

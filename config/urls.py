@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
                 path("openapi.json", pages.openapi),
                 path("", include("accounts.api.urls")),
                 path("", include("sessions_app.api.urls")),
+                path("", include("organizations.api.urls")),
             ]
         ),
     ),

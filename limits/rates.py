@@ -22,14 +22,30 @@ def excess(name: str, who: str) -> int | None:
 
 def allows(name: str, who: str, windows: Iterable[tuple[int, timedelta]]) -> bool:
     """Counts one in each window, in one round trip; whether none is beyond its number."""
+    return _excess_of_any(name, who, windows) is None
+
+
+def enforce_all(name: str, who: str, windows: Iterable[tuple[int, timedelta]]) -> None:
+    """As `allows`; raises TooManyRequests."""
+    wait = _excess_of_any(name, who, windows)
+    if wait is not None:
+        raise TooManyRequests(retry_after=wait)
+
+
+def _excess_of_any(
+    name: str, who: str, windows: Iterable[tuple[int, timedelta]]
+) -> int | None:
+    """The longest wait of those that are beyond their number."""
     if not settings.RATELIMIT_ENABLE:
-        return True
+        return None
     numbers = {}
     periods = {}
     for number, period in windows:
         key = digest("limit", name, who, str(period))
         numbers[key], periods[key] = number, int(period.total_seconds())
-    return all(c.number <= numbers[key] for key, c in store().hit(periods).items())
+    counts = store().hit(periods).items()
+    waits = [c.remaining for key, c in counts if c.number > numbers[key]]
+    return max(waits, default=None)
 
 
 def enforce(name: str, who: str) -> None:

@@ -1,1 +1,1 @@
-"""Tenants: roles, members, invitations. The room is laid out, what fills it follows."""
+"""Tenants: roles, members, invitations."""

@@ -1,9 +1,24 @@
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
 
 
 class OrganizationsConfig(AppConfig):
-    """Above accounts, below live sockets. Its guard against an organization without an
-    owner will join `accounts.departures.guards` in `ready()`.
-    """
+    """Above accounts, below live sockets."""
 
     name = "organizations"
+
+    def ready(self) -> None:
+        # What accounts asks or tells goes through lists of its own, filled here.
+        import_string("accounts.departures.guards").append(
+            import_string("organizations.owners.hold_last_owners")
+        )
+        import_string("accounts.departures.farewells").append(
+            import_string("organizations.exports.forget")
+        )
+        import_string("accounts.arrivals.hosts").append(
+            import_string("organizations.services.join_on_registration")
+        )
+        import_string("accounts.exports.sections").update(
+            memberships=import_string("organizations.exports.memberships"),
+            invitations=import_string("organizations.exports.invitations"),
+        )

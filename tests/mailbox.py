@@ -7,10 +7,12 @@ from outbox.sealing import unseal
 
 
 def mails(kind: str = "", *, to: str = "") -> list[Mail]:
-    """Oldest first; of this kind (without its app) and to this address, where given."""
+    """Oldest first; of this kind (of accounts, where it names no app), to this address,
+    where given.
+    """
     rows = Mail.objects.order_by("pk")
     if kind:
-        rows = rows.filter(kind=f"accounts.{kind}")
+        rows = rows.filter(kind=kind if "." in kind else f"accounts.{kind}")
     if to:
         rows = rows.filter(recipient=to)
     return list(rows)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample
-
 PASSWORD = "plum otter canvas meadow"  # noqa: S105  # of the documents only
 
 USER: dict[str, Any] = {
@@ -33,11 +31,3 @@ REGISTRATION = {
     "first_name": "Ada",
     "last_name": "Lovelace",
 }
-
-
-def answer(value: dict[str, Any]) -> list[OpenApiExample]:
-    return [OpenApiExample("An answer", value=value, response_only=True)]
-
-
-def request(value: dict[str, Any]) -> list[OpenApiExample]:
-    return [OpenApiExample("A request", value=value, request_only=True)]

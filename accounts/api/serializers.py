@@ -6,7 +6,8 @@ from rest_framework import serializers
 
 from accounts.api import examples
 from accounts.api.fields import AddressField, LocaleField, PhoneField
-from config.api.fields import LineField
+from config.api.examples import answer, request
+from config.api.fields import LineField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RefusedField
@@ -25,7 +26,7 @@ def password_field(**kwargs: Any) -> serializers.CharField:
     )
 
 
-@extend_schema_serializer(examples=examples.answer(examples.USER))
+@extend_schema_serializer(examples=answer(examples.USER))
 class UserSerializer(ReadSerializer):
     """A person, as they see themselves and superusers see them."""
 
@@ -43,7 +44,7 @@ class UserSerializer(ReadSerializer):
     updated_at = serializers.DateTimeField(allow_null=True)
 
 
-@extend_schema_serializer(examples=examples.answer(examples.TOKEN))
+@extend_schema_serializer(examples=answer(examples.TOKEN))
 class TokenSerializer(ReadSerializer):
     """A pair of tokens and whose they are."""
 
@@ -59,7 +60,7 @@ class UserPageSerializer(serializers.Serializer[Any]):
     pagination = PaginationSerializer()
 
 
-@extend_schema_serializer(examples=examples.request(examples.REGISTRATION))
+@extend_schema_serializer(examples=request(examples.REGISTRATION))
 class RegisterSerializer(serializers.Serializer[Any]):
     """Other names in the body, rights among them, are ignored."""
 
@@ -72,13 +73,20 @@ class RegisterSerializer(serializers.Serializer[Any]):
         max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
     )
     phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
+    invitation_token = serializers.CharField(
+        max_length=256,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="Of the mail that invited this address to an organization.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return without_null(attrs)
 
 
 @extend_schema_serializer(
-    examples=examples.request({"email": "ada@example.com", "password": examples.PASSWORD})
+    examples=request({"email": "ada@example.com", "password": examples.PASSWORD})
 )
 class LoginSerializer(serializers.Serializer[Any]):
     email = AddressField()
@@ -156,6 +164,8 @@ class ExportSerializer(ReadSerializer):
     sessions = serializers.ListField(child=serializers.DictField())
     events = serializers.ListField(child=serializers.DictField())
     mails = serializers.ListField(child=serializers.DictField())
+    memberships = serializers.ListField(child=serializers.DictField())
+    invitations = serializers.ListField(child=serializers.DictField())
 
 
 REFUSED = ("is_superuser", "is_active", "email", "password")
@@ -198,8 +208,3 @@ class UserListQuery(PageQuery):
         choices=("created_at", "updated_at", "email", "first_name", "last_name"),
         default="created_at",
     )
-
-
-def without_null(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Null and empty are one thing in the database: the empty text."""
-    return {name: "" if value is None else value for name, value in attrs.items()}

@@ -19,7 +19,13 @@ from accounts.api.serializers import (
     TokenSerializer,
     UserSerializer,
 )
-from accounts.errors import EmailNotVerified, InvalidCredentials, RegistrationRefused
+from accounts.errors import (
+    EmailNotVerified,
+    InvalidCredentials,
+    InvitationForAnother,
+    InvitationInvalid,
+    RegistrationRefused,
+)
 from config.api.messages import message
 from config.api.serializers import MessageSerializer
 from limits.errors import TooManyAttempts
@@ -46,7 +52,9 @@ class PublicView(APIView):
 
 class RegisterView(PublicView):
     limits: ClassVar = {"POST": "register"}
-    refusals: ClassVar = {"POST": [RegistrationRefused]}
+    refusals: ClassVar = {
+        "POST": [RegistrationRefused, InvitationInvalid, InvitationForAnother]
+    }
 
     @extend_schema(
         operation_id="register",
@@ -56,14 +64,18 @@ class RegisterView(PublicView):
     )
     def post(self, request: Request) -> Response:
         """Make an account. Whether an address is known is not told. Where addresses must
-        be verified first (EMAIL_VERIFICATION), the answer is always 202.
+        be verified first (EMAIL_VERIFICATION), the answer is always 202. With the token
+        of an invitation the address is verified, and the person a member, at once.
         """
         body = RegisterSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        if settings.EMAIL_VERIFICATION == "required":
-            services.request_registration(**body.validated_data)
+        person = dict(body.validated_data)
+        token = person.pop("invitation_token", "")
+        # Who has an invitation reads the mail of that address: nothing is left to hide.
+        if settings.EMAIL_VERIFICATION == "required" and not token:
+            services.request_registration(**person)
             return message("A mail is on its way to this address.", status=202)
-        user = services.register_user(**body.validated_data)
+        user = services.register_user(invitation_token=token, **person)
         return Response(UserSerializer(user).data, status=201)
 
 

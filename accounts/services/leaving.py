@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import mail, proofs
+from accounts import departures, mail, proofs
 from accounts.models import Purpose, User
 from accounts.services.people import (
     deactivate_users,
@@ -41,6 +41,7 @@ def leave(*, user: User, current_password: str) -> None:
 def _begin_leaving(user: User, proved: str) -> None:
     raise_first(held_back({user.pk}))
     people = lock_people({user.pk})
+    raise_first(held_back({user.pk}))
     lock_proved(user, proved)
     raise_first(refused_by_rank(people, {user.pk}))
     user.leaving_since = user.updated_at = timezone.now()
@@ -92,6 +93,8 @@ def _anonymize(pk: UUID) -> bool:
         return False
     drop_mails_of(person_id=pk)
     mail.notify_account_gone(user)
+    for forget in departures.farewells:
+        forget(user)
     user.sessions.all().delete()
     user.proofs.all().delete()
     _forget(user)

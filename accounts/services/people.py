@@ -29,6 +29,8 @@ def deactivate_users(
     wanted = set(user_ids)
     refused = held_back(wanted)
     people = lock_people(wanted)
+    # Once more, now that nobody can be given what they must not leave behind.
+    refused |= held_back(wanted)
     refused |= {pk: NotFound() for pk in wanted - people.keys()}
     refused |= refused_by_rank(people, wanted - refused.keys(), by)
     going = [people[pk] for pk in sorted(wanted - refused.keys())]

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import mail
+from accounts import arrivals, mail
 from accounts.addresses import email_key
 from accounts.errors import AddressTaken, RegistrationRefused
 from accounts.models import User
@@ -14,15 +14,18 @@ from audit import services as audit
 from config.errors import Conflict
 
 
-def register_user(*, email: str, password: str, **profile: Any) -> User:
-    """A new account without any right. Raises ValidationFailed, RegistrationRefused.
+def register_user(
+    *, email: str, password: str, invitation_token: str = "", **profile: Any
+) -> User:
+    """A new account without any right; with an invitation, a member at once. Raises
+    ValidationFailed, RegistrationRefused, InvitationInvalid, InvitationForAnother.
 
     The constraint decides, so two at once make one account; the password is hashed
     first, so that a known address takes as long as a new one.
     """
     user = _prepare(email, password, profile)
     try:
-        _register(user)
+        _register(user, invitation_token)
     except (IntegrityError, AddressTaken) as exc:
         raise RegistrationRefused from exc
     return user
@@ -54,10 +57,13 @@ def _prepare(email: str, password: str, profile: dict[str, Any]) -> User:
 
 
 @transaction.atomic
-def _register(user: User) -> None:
+def _register(user: User, invitation_token: str = "") -> None:
     _add(user)
     refuse_promised(user)
-    if settings.EMAIL_VERIFICATION != "off":
+    if invitation_token:
+        for take_in in arrivals.hosts:
+            take_in(user, invitation_token)
+    if settings.EMAIL_VERIFICATION != "off" and not user.email_verified:
         mail.queue_verification(user)
 
 

@@ -21,3 +21,8 @@ class LineField(serializers.CharField):
         if any(unicodedata.category(c) == "Cc" for c in text if c != "\0"):
             self.fail("control_characters_not_allowed")
         return text
+
+
+def without_null(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Null and empty are one thing in the database: the empty text."""
+    return {name: "" if value is None else value for name, value in attrs.items()}

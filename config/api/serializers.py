@@ -24,9 +24,10 @@ class ReadSerializer(serializers.Serializer[Any]):
 
 
 def _value(instance: Any, name: str, field: serializers.Field[Any, Any, Any, Any]) -> Any:
-    if isinstance(field, serializers.BaseSerializer):
-        return field.to_representation(getattr(instance, name))
     value = getattr(instance, name)
+    if isinstance(field, serializers.BaseSerializer):
+        # What is a mapping already has the members that the field declares.
+        return value if isinstance(value, dict | None) else field.to_representation(value)
     return None if value == "" and field.allow_null else value
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document and the service agree, whatever is sent (checks 147)."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -69,6 +70,17 @@ def test_calls_of_a_superuser_are_answered_as_the_document_says(
     case.call_and_validate(base_url=both.a, headers=bearer, checks=CHECKS)
 
 
+def tenant(base: str) -> dict[str, str]:
+    """Somebody's new organization with an open invitation."""
+    token = sign_in(base, register(base)).access
+    body = {"name": "Acme"}
+    organization = ask(base, "POST", "/organizations", body, token=token).json["id"]
+    invited = {"email": f"{uuid4()}@example.com", "role": "member"}
+    path = f"/organizations/{organization}/invitations"
+    invitation = ask(base, "POST", path, invited, token=token).json["id"]
+    return {"organization": organization, "invitation_id": invitation}
+
+
 @contract.include(path_regex=r"\{").parametrize()
 @fuzz
 def test_calls_on_what_exists_are_answered_as_the_document_says(
@@ -77,7 +89,7 @@ def test_calls_on_what_exists_are_answered_as_the_document_says(
     token = sign_in(both.a, superuser).access
     sessions = ask(both.a, "GET", "/sessions/me", token=token).json["sessions"]
     [own] = [session["id"] for session in sessions if session["is_current"]]
-    known = {"user_id": register(both.a).id, "session_id": own}
+    known = {"user_id": register(both.a).id, "session_id": own, **tenant(both.a)}
     case.path_parameters = {name: known[name] for name in case.path_parameters}
     bearer = {"Authorization": f"Bearer {token}"}
     case.call_and_validate(base_url=both.a, headers=bearer, checks=CHECKS)

@@ -1,0 +1,198 @@
+"""The console's rooms for tenants: read, and acted upon through the services."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from config.admin import Room
+from config.errors import DomainError
+from organizations import services
+from organizations.models import (
+    Invitation,
+    InvitationQuerySet,
+    Membership,
+    MembershipQuerySet,
+    Organization,
+    OrganizationQuerySet,
+)
+from organizations.roles import Role
+from organizations.seats import take_seat
+
+
+class TenantRoom(Room):
+    """Acts from the superuser's seat in each organization; the events say so."""
+
+    def act(
+        self,
+        request: HttpRequest,
+        rows: list[tuple[Any, Any]],
+        change: Callable[..., Any],
+        **arguments: Any,
+    ) -> None:
+        """For each (organization's id, what `change` takes for the row): done or refused
+        by itself, and told.
+        """
+        done = 0
+        for organization_id, row in rows:
+            try:
+                seat = take_seat(cast(User, request.user), organization_id)
+                change(by=seat, **row, **arguments)
+                done += 1
+            except DomainError as refusal:
+                self.message_user(request, refusal.message, messages.ERROR)
+        if done:
+            self.message_user(request, f"{done} changed.", messages.SUCCESS)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(TenantRoom):
+    list_display = ("name", "slug", "is_active", "members", "created_at")
+    list_filter = ("is_active",)
+    search_fields = ("name", "slug", "=id")
+    ordering = ("-created_at", "-id")
+    fields = (
+        "id",
+        "name",
+        "slug",
+        "description",
+        "is_active",
+        "settings",
+        "members",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = fields
+    actions = ("activate", "deactivate", "delete_for_good")
+
+    @admin.display(description="members")
+    def members(self, organization: Organization) -> int:
+        return organization.member_count
+
+    @admin.action(description="Activate", permissions=["view"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        change = services.set_organization_activity
+        self.act(request, _each(queryset), change, active=True)
+
+    @admin.action(description="Deactivate", permissions=["view"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        change = services.set_organization_activity
+        self.act(request, _each(queryset), change, active=False)
+
+    @admin.action(
+        description="Delete for good, with members and invitations", permissions=["view"]
+    )
+    def delete_for_good(
+        self, request: HttpRequest, queryset: QuerySet[Organization]
+    ) -> None:
+        self.act(request, _each(queryset), services.delete_organization)
+
+    def get_queryset(self, request: HttpRequest) -> OrganizationQuerySet:
+        return Organization.objects.with_member_counts()
+
+
+@admin.register(Membership)
+class MembershipAdmin(TenantRoom):
+    list_display = ("organization", "user", "role", "is_active", "joined_at")
+    list_filter = ("role", "is_active")
+    list_select_related = ("organization", "user")
+    search_fields = (
+        "organization__name",
+        "=organization__slug",
+        "user__email",
+        "=organization__id",
+        "=user__id",
+    )
+    ordering = ("-id",)
+    fields = ("id", "organization", "user", "role", "is_active", "joined_at")
+    readonly_fields = fields
+    actions = (
+        "make_owner",
+        "make_admin",
+        "make_member",
+        "activate",
+        "deactivate",
+        "remove",
+    )
+
+    @admin.action(description="Make owner", permissions=["view"])
+    def make_owner(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.update_member, role=Role.OWNER)
+
+    @admin.action(description="Make admin", permissions=["view"])
+    def make_admin(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.update_member, role=Role.ADMIN)
+
+    @admin.action(description="Make member", permissions=["view"])
+    def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.update_member, role=Role.MEMBER)
+
+    @admin.action(description="Activate", permissions=["view"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.update_member, is_active=True)
+
+    @admin.action(description="Deactivate", permissions=["view"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.update_member, is_active=False)
+
+    @admin.action(description="Remove from the organization", permissions=["view"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        self.act(request, _members(queryset), services.remove_member)
+
+    def get_queryset(self, request: HttpRequest) -> MembershipQuerySet:
+        return Membership.objects.listed()
+
+
+@admin.register(Invitation)
+class InvitationAdmin(TenantRoom):
+    list_display = ("email", "organization", "role", "status", "inviter", "expires_at")
+    list_filter = ("state", "role")
+    list_select_related = ("organization", "inviter")
+    search_fields = ("=email", "organization__name", "=organization__slug", "=id")
+    ordering = ("-id",)
+    # The digest of a token is nobody's business, not even a superuser's.
+    fields = (
+        "id",
+        "organization",
+        "email",
+        "role",
+        "status",
+        "inviter",
+        "created_at",
+        "expires_at",
+        "ended_at",
+    )
+    readonly_fields = fields
+    actions = ("revoke", "send_again")
+
+    @admin.display(description="status")
+    def status(self, invitation: Invitation) -> str:
+        return invitation.status
+
+    @admin.action(description="Revoke", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self.act(request, _invitations(queryset), services.revoke_invitation)
+
+    @admin.action(description="Send again, with a new link", permissions=["view"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self.act(request, _invitations(queryset), services.resend_invitation)
+
+    def get_queryset(self, request: HttpRequest) -> InvitationQuerySet:
+        return Invitation.objects.all()
+
+
+def _each(rows: QuerySet[Organization]) -> list[tuple[Any, Any]]:
+    return [(pk, {}) for pk in rows.order_by("pk").values_list("pk", flat=True)]
+
+
+def _members(rows: QuerySet[Membership]) -> list[tuple[Any, Any]]:
+    pairs = rows.order_by("pk").values_list("organization_id", "user_id")
+    return [(organization, {"user_id": user}) for organization, user in pairs]
+
+
+def _invitations(rows: QuerySet[Invitation]) -> list[tuple[Any, Any]]:
+    pairs = rows.order_by("pk").values_list("organization_id", "pk")
+    return [(organization, {"invitation_id": pk}) for organization, pk in pairs]

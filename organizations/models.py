@@ -1,0 +1,295 @@
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, F, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.addresses import MAXIMUM_KEY_LENGTH, email_key
+from accounts.addresses import MAXIMUM_LENGTH as MAXIMUM_EMAIL_LENGTH
+from config.identifiers import new_id
+from organizations import slugs
+from organizations.roles import Role
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def at(self, address: str) -> Self:
+        """By id or by slug: none is like the other."""
+        if slugs.ID.match(address):
+            return self.filter(pk=UUID(address))
+        return self.filter(slug=address)
+
+    def seen_by(self, user_id: UUID, *, is_active: bool = True) -> Self:
+        """All of them, with `my_role`: the person's by an active membership (or one shut
+        out), null where there is none.
+        """
+        own = Q(memberships__user_id=user_id, memberships__is_active=is_active)
+        return self.annotate(
+            own_membership=FilteredRelation("memberships", condition=own),
+            my_role=F("own_membership__role"),
+        )
+
+    def with_member_counts(self) -> Self:
+        """In the same statement."""
+        members = Membership.objects.listed().active().filter(organization=OuterRef("pk"))
+        counted = members.values("organization").annotate(n=Count("pk")).values("n")
+        return self.annotate(member_count=Coalesce(Subquery(counted), 0))
+
+    def owned_by(self, user_ids: Any) -> Self:
+        """Also by those who count as no active owner."""
+        own = Membership.objects.filter(
+            user__in=user_ids, role=Role.OWNER, is_active=True
+        )
+        return self.filter(pk__in=own.values("organization"))
+
+    def locked(self) -> Self:
+        """In id order, so that two who lock several never wait for each other."""
+        return self.select_for_update(no_key=True).order_by("pk")
+
+
+class Organization(models.Model):
+    """A tenant. Its members change under a lock on this row, and it always has an active
+    owner.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=255)
+    slug = models.CharField(
+        max_length=slugs.MAXIMUM_LENGTH, validators=[slugs.validate_slug]
+    )
+    description = models.TextField(blank=True)
+    is_active = models.BooleanField(default=True)
+    settings = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(null=True, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    # The caller's, where `seen_by` asked for it.
+    my_role: Role | None = None
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["slug"], name="one_organization_per_slug"),
+            models.CheckConstraint(
+                condition=~Q(slug="") & ~Q(name=""), name="an_organization_has_a_name"
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="tenants_by_age")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def audit_label(self) -> str:
+        return self.slug
+
+    @cached_property
+    def member_count(self) -> int:
+        """Asked for once, unless `with_member_counts` brought it along."""
+        return self.memberships.listed().active().count()
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """How others name it."""
+        return {"id": str(self.pk), "name": self.name, "slug": self.slug}
+
+    def without_contents(self) -> Self:
+        """For who was shut out: the name, and nothing that is kept in it."""
+        self.settings, self.description, self.member_count = {}, "", 0
+        return self
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def with_people(self) -> Self:
+        """With what members see of each other, and no more."""
+        shown = ("user__email", "user__first_name", "user__last_name")
+        return self.select_related("user").only(*MEMBER_COLUMNS, *shown)
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def listed(self) -> Self:
+        """Of people who are not deleted: those are in no list."""
+        return self.filter(user__deleted_at=None)
+
+    def owning(self) -> Self:
+        """Active owners: who is shut out or leaving no longer counts."""
+        return self.active().filter(
+            role=Role.OWNER, user__is_active=True, user__leaving_since=None
+        )
+
+    def with_email(self, address: str) -> Self:
+        return self.filter(user__email_key=email_key(address))
+
+    def matching(self, text: str) -> Self:
+        """Part of the address or of a name, whatever the case; no wildcards."""
+        return self.filter(
+            Q(user__email__icontains=text)
+            | Q(user__first_name__icontains=text)
+            | Q(user__last_name__icontains=text)
+        )
+
+
+MEMBER_COLUMNS = ("organization_id", "user_id", "role", "is_active", "joined_at")
+
+
+class Membership(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # The unique constraint begins with it, and serves as its index.
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="memberships", db_index=False
+    )
+    # A person with memberships is anonymised, never deleted: that asks the guards.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="memberships"
+    )
+    role = models.CharField(max_length=16, choices=Role.choices)
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user"], name="one_membership_per_user"
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="a_membership_has_a_known_role"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization", "joined_at", "id"], name="members_by_age"
+            ),
+            models.Index(
+                fields=["organization"],
+                name="owners_of_tenants",
+                condition=Q(role=Role.OWNER),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk}"
+
+    @property
+    def email(self) -> str:
+        return self.user.email
+
+    @property
+    def first_name(self) -> str:
+        return self.user.first_name
+
+    @property
+    def last_name(self) -> str:
+        return self.user.last_name
+
+
+class State(models.TextChoices):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    REVOKED = "revoked"
+
+
+# Not stored: an open invitation past its time is expired.
+EXPIRED = "expired"
+STATUSES = (*State.values, EXPIRED)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def pending(self, now: datetime | None = None) -> Self:
+        """Open, and still of use."""
+        return self.filter(state=State.OPEN, expires_at__gt=now or timezone.now())
+
+    def with_status(self, status: str) -> Self:
+        """One of STATUSES."""
+        if status == EXPIRED:
+            return self.filter(state=State.OPEN, expires_at__lte=timezone.now())
+        return self.pending() if status == State.OPEN else self.filter(state=status)
+
+    def for_email_key(self, key: str) -> Self:
+        return self.filter(email_key=key)
+
+    def with_token(self, token_digest: str) -> Self:
+        return self.filter(token_digest=token_digest)
+
+
+class Invitation(models.Model):
+    """For one address, to one organization. The token is in the mail and nowhere else."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="invitations", db_index=False
+    )
+    email = models.EmailField(max_length=MAXIMUM_EMAIL_LENGTH)
+    email_key = models.CharField(max_length=MAXIMUM_KEY_LENGTH, editable=False)
+    role = models.CharField(max_length=16, choices=Role.choices)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    state = models.CharField(
+        max_length=16, choices=State.choices, default=State.OPEN, editable=False
+    )
+    inviter = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="sent_invitations",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(db_index=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "email_key"],
+                condition=Q(state=State.OPEN),
+                name="one_open_invitation_per_email",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="an_invitation_has_a_known_role"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.OPEN, ended_at=None)
+                | (
+                    Q(state__in=[State.ACCEPTED, State.DECLINED, State.REVOKED])
+                    & Q(ended_at__isnull=False)
+                ),
+                name="an_invitation_ends_for_a_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization", "created_at", "id"], name="invitations_by_age"
+            ),
+            models.Index(fields=["email_key"], name="invitations_by_email"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk}"
+
+    @property
+    def audit_label(self) -> str:
+        return self.email
+
+    @property
+    def is_pending(self) -> bool:
+        return self.state == State.OPEN and self.expires_at > timezone.now()
+
+    @property
+    def status(self) -> str:
+        expired = self.state == State.OPEN and not self.is_pending
+        return EXPIRED if expired else self.state
+
+    @property
+    def invited_by(self) -> dict[str, Any] | None:
+        if self.inviter is None:
+            return None
+        return {"user_id": self.inviter.pk, "email": self.inviter.email}

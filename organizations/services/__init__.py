@@ -1,0 +1,47 @@
+"""What is done in organizations. The actor is a `Seat`, except where somebody only comes
+to have one.
+"""
+
+from organizations.services.arriving import (
+    accept_invitation,
+    decline_invitation,
+    join_on_registration,
+    preview_invitation,
+)
+from organizations.services.founding import (
+    create_organization,
+    delete_organization,
+    set_organization_activity,
+    update_organization,
+)
+from organizations.services.inviting import (
+    invite_member,
+    purge_invitations,
+    resend_invitation,
+    revoke_invitation,
+)
+from organizations.services.members import (
+    leave_organization,
+    remove_member,
+    transfer_ownership,
+    update_member,
+)
+
+__all__ = [
+    "accept_invitation",
+    "create_organization",
+    "decline_invitation",
+    "delete_organization",
+    "invite_member",
+    "join_on_registration",
+    "leave_organization",
+    "preview_invitation",
+    "purge_invitations",
+    "remove_member",
+    "resend_invitation",
+    "revoke_invitation",
+    "set_organization_activity",
+    "transfer_ownership",
+    "update_member",
+    "update_organization",
+]

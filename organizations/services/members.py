@@ -1,0 +1,133 @@
+"""Members' roles and ends. Every change locks the organization and looks again."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from config.errors import NotFound
+from organizations.errors import AlreadyOwner, MemberInactive, NotAMember
+from organizations.events import record
+from organizations.models import Membership
+from organizations.owners import keep_an_owner
+from organizations.roles import Capability, Role
+from organizations.seats import Seat, lock_seat
+from organizations.services.joining import lock_person
+
+
+@transaction.atomic
+def update_member(
+    *, by: Seat, user_id: UUID, role: Role | None = None, is_active: bool | None = None
+) -> Membership:
+    """Raises NotFound, RoleTooLow, RoleTooHigh, LastOwner."""
+    by = lock_seat(by)
+    membership = _find_touchable(by, user_id)
+    new_role = Role(role or membership.role)
+    stays_active = membership.is_active if is_active is None else is_active
+    by.require_grant(new_role)
+    if new_role != Role.OWNER or not stays_active:
+        _give_up_ownership(by, membership)
+    _set_role(by, membership, new_role)
+    _set_activity(by, membership, active=stays_active)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, by: Seat, user_id: UUID) -> None:
+    """Raises NotFound, RoleTooLow, RoleTooHigh, LastOwner."""
+    by = lock_seat(by)
+    _end(by, _find_touchable(by, user_id))
+
+
+@transaction.atomic
+def leave_organization(*, by: Seat) -> None:
+    """Raises LastOwner; NotAMember for a superuser who is none."""
+    by = lock_seat(by)
+    membership = by.organization.memberships.filter(user=by.user).first()
+    if membership is None:
+        raise NotAMember
+    _end(by, membership)
+
+
+@transaction.atomic
+def transfer_ownership(*, by: Seat, user_id: UUID) -> None:
+    """The member becomes owner, and the caller admin. A superuser who is none of the
+    owners only makes one.
+
+    Raises RoleTooLow, AlreadyOwner, NotFound, MemberInactive.
+    """
+    by = lock_seat(by)
+    by.require(Capability.TRANSFER_OWNERSHIP)
+    if user_id == by.user.pk:
+        raise AlreadyOwner
+    successor = _find_successor(by, user_id)
+    _set_role(by, successor, Role.OWNER)
+    own = by.organization.memberships.filter(user=by.user, role=Role.OWNER).first()
+    if own is not None:
+        _set_role(by, own, Role.ADMIN)
+    record("ownership.transferred", by=by, target=successor.user)
+
+
+def _find_successor(by: Seat, user_id: UUID) -> Membership:
+    membership = _find(by, user_id)
+    # Locked, so that whoever takes over is not shut out in the same instant.
+    person = membership.user
+    if membership.is_active and person.is_active:
+        person = lock_person(user_id)
+    if not (membership.is_active and person.is_active and person.leaving_since is None):
+        raise MemberInactive
+    return membership
+
+
+def _find_touchable(by: Seat, user_id: UUID) -> Membership:
+    by.require(Capability.MANAGE_MEMBERS)
+    membership = _find(by, user_id)
+    by.require_grant(Role(membership.role))
+    return membership
+
+
+def _find(by: Seat, user_id: UUID) -> Membership:
+    members = by.organization.memberships.listed().select_related("user")
+    membership = members.filter(user_id=user_id).first()
+    if membership is None:
+        raise NotFound
+    return membership
+
+
+def _end(by: Seat, membership: Membership) -> None:
+    _give_up_ownership(by, membership)
+    membership.delete()
+    removed = membership.user_id != by.user.pk
+    record(
+        "member.left",
+        by=by,
+        target=membership.user,
+        role=membership.role,
+        removed=removed,
+    )
+
+
+def _give_up_ownership(by: Seat, membership: Membership) -> None:
+    if membership.role == Role.OWNER and membership.is_active:
+        keep_an_owner(by.organization, without=membership.user_id)
+
+
+def _set_role(by: Seat, membership: Membership, role: Role) -> None:
+    previous = membership.role
+    if role != previous:
+        membership.role = role
+        membership.save(update_fields=["role"])
+        record(
+            "member.role_changed",
+            by=by,
+            target=membership.user,
+            role=role.value,
+            previous_role=str(previous),
+        )
+
+
+def _set_activity(by: Seat, membership: Membership, *, active: bool) -> None:
+    if active != membership.is_active:
+        membership.is_active = active
+        membership.save(update_fields=["is_active"])
+        action = "member.activated" if active else "member.deactivated"
+        record(action, by=by, target=membership.user)
