@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from audit.models import EventQuerySet, Outcome
 from config.api.pages import PageQuery
-from config.api.serializers import ReadSerializer
+from config.api.serializers import RowSerializer
 
 
 class EventQuery(PageQuery):
@@ -25,7 +25,7 @@ class EventQuery(PageQuery):
     )
 
 
-class EventSerializer(ReadSerializer):
+class EventSerializer(RowSerializer):
     """Without address, agent and session: those are the person's own business."""
 
     id = serializers.UUIDField()

@@ -7,6 +7,7 @@ from rest_framework.throttling import BaseThrottle
 
 from config import context
 from config.addresses import bucket
+from config.api.methods import answered_as
 from limits import rates
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class LimitThrottle(BaseThrottle):
     remaining: int | None = None
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        name = getattr(view, "limits", {}).get(request.method)
+        name = getattr(view, "limits", {}).get(answered_as(request))
         if name is None:
             return True
         self.remaining = rates.excess(name, subject(request))

@@ -105,11 +105,6 @@ class Organization(models.Model):
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
-    def with_people(self) -> Self:
-        """With what members see of each other, and no more."""
-        shown = ("user__email", "user__first_name", "user__last_name")
-        return self.select_related("user").only(*MEMBER_COLUMNS, *shown)
-
     def active(self) -> Self:
         return self.filter(is_active=True)
 
@@ -133,9 +128,6 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
             | Q(user__first_name__icontains=text)
             | Q(user__last_name__icontains=text)
         )
-
-
-MEMBER_COLUMNS = ("organization_id", "user_id", "role", "is_active", "joined_at")
 
 
 class Membership(models.Model):

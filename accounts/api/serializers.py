@@ -10,7 +10,7 @@ from config.api.examples import answer, request
 from config.api.fields import LineField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
-from config.api.serializers import ReadSerializer, RefusedField
+from config.api.serializers import ReadSerializer, RefusedField, RowSerializer
 
 NAME_LENGTH = 150
 REQUIRED = FIELD_CODES["required"]
@@ -27,7 +27,7 @@ def password_field(**kwargs: Any) -> serializers.CharField:
 
 
 @extend_schema_serializer(examples=answer(examples.USER))
-class UserSerializer(ReadSerializer):
+class UserSerializer(RowSerializer):
     """A person, as they see themselves and superusers see them."""
 
     id = serializers.UUIDField()

@@ -6,6 +6,8 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from config.api.serializers import ReadSerializer
+
 MAXIMUM_PAGE = 1_000_000
 MAXIMUM_LIMIT = 100
 MAXIMUM_SEARCH = 128
@@ -47,15 +49,15 @@ def order(rows: QuerySet[Any], *, by: str, direction: str) -> QuerySet[Any]:
 def page_of(
     rows: QuerySet[Any],
     query: dict[str, Any],
-    serializer: type[serializers.BaseSerializer[Any]],
+    serializer: type[ReadSerializer],
 ) -> dict[str, Any]:
     """Two statements: the count and the rows of this page."""
     page, limit = query["page"], query["limit"]
     total = rows.count()
     start = (page - 1) * limit
-    items = list(rows[start : start + limit]) if start < total else []
+    items = serializer.of_rows(rows[start : start + limit]) if start < total else []
     return {
-        "data": serializer(items, many=True).data,
+        "data": items,
         "pagination": {
             "total": total,
             "page": page,

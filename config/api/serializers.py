@@ -1,7 +1,8 @@
 """Shapes that every app shares."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from config.api.problems import FIELD_CODES
@@ -22,6 +23,12 @@ class ReadSerializer(serializers.Serializer[Any]):
             for name, field in self._declared_fields.items()
         }
 
+    @classmethod
+    def of_rows(cls, rows: QuerySet[Any]) -> list[dict[str, Any]]:
+        """Reads them, in one statement."""
+        show = cls().to_representation
+        return [show(row) for row in rows]
+
 
 def _value(instance: Any, name: str, field: serializers.Field[Any, Any, Any, Any]) -> Any:
     value = getattr(instance, name)
@@ -29,6 +36,29 @@ def _value(instance: Any, name: str, field: serializers.Field[Any, Any, Any, Any
         # What is a mapping already has the members that the field declares.
         return value if isinstance(value, dict | None) else field.to_representation(value)
     return None if value == "" and field.allow_null else value
+
+
+class RowSerializer(ReadSerializer):
+    """One whose members are columns, so that a list needs no objects: of 100 people,
+    instances were half of the work.
+
+    `columns` names the column of a member that is called otherwise.
+    """
+
+    columns: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def of_rows(cls, rows: QuerySet[Any]) -> list[dict[str, Any]]:
+        """Reads them, in one statement; each as `to_representation` would show it."""
+        fields = cls._declared_fields
+        emptied = [name for name, field in fields.items() if field.allow_null]
+        found = rows.values_list(*(cls.columns.get(name, name) for name in fields))
+        shown = [dict(zip(fields, row, strict=True)) for row in found]
+        for row in shown:
+            for name in emptied:
+                if row[name] == "":
+                    row[name] = None
+        return shown
 
 
 class MessageSerializer(serializers.Serializer[Any]):

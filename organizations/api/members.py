@@ -41,7 +41,7 @@ class MemberListView(OrganizationView):
     def get(self, request: Request, organization: str) -> Response:
         """The members, in the order in which they joined unless told otherwise."""
         query = MemberQuery.read(request)
-        members = self.seat.organization.memberships.listed().with_people()
+        members = self.seat.organization.memberships.listed()
         members = members.filter(is_active=query["is_active"])
         if "role" in query:
             members = members.filter(role=query["role"])

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import User
+from config.api.methods import answered_as
 from organizations.roles import Capability
 from organizations.seats import Seat, take_seat
 
@@ -22,9 +23,10 @@ class SeatAllows(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         seat: Seat = view.seat
+        needed = view.needs.get(answered_as(request))
         # Where there is none, the method is not answered at all.
-        if request.method in view.needs:
-            seat.require(view.needs[request.method])
+        if needed is not None:
+            seat.require(needed)
         return True
 
 

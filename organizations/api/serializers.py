@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -8,7 +8,7 @@ from config.api.examples import answer, request
 from config.api.fields import LineField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
-from config.api.serializers import ReadSerializer
+from config.api.serializers import ReadSerializer, RowSerializer
 from organizations import slugs
 from organizations.api import examples
 from organizations.models import STATUSES, State
@@ -114,8 +114,12 @@ class CapabilitiesSerializer(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(examples=answer(examples.MEMBER))
-class MemberSerializer(ReadSerializer):
+class MemberSerializer(RowSerializer):
     """A person in an organization."""
+
+    columns: ClassVar = {
+        name: f"user__{name}" for name in ("email", "first_name", "last_name")
+    }
 
     user_id = serializers.UUIDField()
     email = serializers.EmailField()
