@@ -23,6 +23,16 @@ class Console(AdminSite):
     index_title = "Console"
     site_url = "/"
 
+    def get_urls(self) -> list[Any]:
+        """Without the way to a row's page on the site: no row of ours has one, and for
+        staff it would tell which ids exist.
+        """
+        return [
+            url
+            for url in super().get_urls()
+            if getattr(url, "name", "") != "view_on_site"
+        ]
+
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:

@@ -76,7 +76,10 @@ class Organization(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slug"], name="one_organization_per_slug"),
             models.CheckConstraint(
-                condition=~Q(slug="") & ~Q(name=""), name="an_organization_has_a_name"
+                condition=Q(slug__regex=slugs.PATTERN.pattern), name="a_slug_has_its_form"
+            ),
+            models.CheckConstraint(
+                condition=~Q(name=""), name="an_organization_has_a_name"
             ),
         ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="tenants_by_age")]

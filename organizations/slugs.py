@@ -26,7 +26,7 @@ def validate_slug(slug: str) -> None:
 
 def slug_of(name: str) -> str:
     """As like the name as a slug can be; a name without a letter of it gets a word."""
-    slug = slugify(name.replace("_", "-"))[:MAXIMUM_LENGTH].strip("-")
+    slug = re.sub(r"[-_]+", "-", slugify(name))[:MAXIMUM_LENGTH].strip("-")
     if not slug or slug in RESERVED or ID.match(slug):
         return varied("organization")
     return slug

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['-created_at', '-id'], name='tenants_by_age')],
-                'constraints': [models.UniqueConstraint(fields=('slug',), name='one_organization_per_slug'), models.CheckConstraint(condition=models.Q(models.Q(('slug', ''), _negated=True), models.Q(('name', ''), _negated=True)), name='an_organization_has_a_name')],
+                'constraints': [models.UniqueConstraint(fields=('slug',), name='one_organization_per_slug'), models.CheckConstraint(condition=models.Q(('slug__regex', '\\A[a-z0-9]+(?:-[a-z0-9]+)*\\Z')), name='a_slug_has_its_form'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='an_organization_has_a_name')],
             },
         ),
         migrations.CreateModel(

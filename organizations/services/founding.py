@@ -1,5 +1,6 @@
 """An organization's own life."""
 
+import json
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -57,11 +58,16 @@ def update_organization(*, by: Seat, **changes: Any) -> Organization:
     by = lock_seat(by)
     by.require(Capability.UPDATE_ORGANIZATION)
     organization = by.organization
-    changed = {k: v for k, v in changes.items() if getattr(organization, k) != v}
+    changed = {k: v for k, v in changes.items() if _differs(getattr(organization, k), v)}
     if changed:
         _change(organization, changed)
         record("organization.updated", by=by, target=organization, fields=sorted(changed))
     return organization
+
+
+def _differs(old: Any, new: Any) -> bool:
+    """As JSON: to Python 1 and true are equal, also deep inside."""
+    return json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
 
 
 def _change(organization: Organization, changed: dict[str, Any]) -> None:
