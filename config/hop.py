@@ -129,7 +129,7 @@ class Hop(BaseHandler):
             stream.write(response.status_code, headers, response)
             return None
         finally:
-            # Sends request_finished: the thread gives its connection back to the pool.
+            # Sends request_finished: a connection that is broken or too old is closed.
             response.close()
 
 

@@ -4,12 +4,11 @@ import asyncio
 import gc
 import signal
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.urls import get_resolver
 from servestatic import ServeStaticASGI
 
@@ -89,9 +88,6 @@ class Lifespan:
         if carrier:
             await asyncio.to_thread(carrier.stop)
         self.hop.threads.shutdown()
-        for connection in connections.all():
-            if connection.vendor == "postgresql":
-                cast(Any, connection).close_pool()
         logger.info("stopped")
         await send({"type": "lifespan.shutdown.complete"})
 

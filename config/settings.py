@@ -147,25 +147,17 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         },
     }
 else:
-    _pool_minimum = env.number("DATABASE_POOL_MIN", 2)
     DATABASES["default"] |= {
-        "CONN_MAX_AGE": 0,
+        "ENGINE": "config.postgresql",
+        "CONN_MAX_AGE": env.number(
+            "DATABASE_CONNECTION_LIFETIME_SECONDS", 3600, minimum=1
+        ),
         "CONN_HEALTH_CHECKS": True,
         # What the URL says of the connection (sslmode, application_name) stands.
         "OPTIONS": DATABASES["default"].get("OPTIONS", {})
         | {
-            "pool": {
-                "min_size": _pool_minimum,
-                "max_size": env.number(
-                    "DATABASE_POOL_MAX",
-                    max(WEB_THREADS + 2, _pool_minimum),
-                    minimum=max(_pool_minimum, 1),
-                ),
-                "timeout": env.number("DATABASE_POOL_TIMEOUT_SECONDS", 5, minimum=1),
-                "max_lifetime": env.number(
-                    "DATABASE_POOL_LIFETIME_SECONDS", 3600, minimum=1
-                ),
-            },
+            # Each thread has one of its own: there is nothing to wait for.
+            "pool": False,
             "server_side_binding": True,
             "prepare_threshold": 5,
             "connect_timeout": 3,

@@ -3,7 +3,7 @@
 import threading
 
 import structlog
-from django.db import Error, connections
+from django.db import Error, close_old_connections, connections
 
 from outbox import bell
 from outbox.delivery import deliver_due
@@ -33,6 +33,7 @@ class Carrier:
         while not self.stopping.is_set():
             self._deliver()
             bell.wait(LOOK_SECONDS)
+        connections.close_all()
 
     def _deliver(self) -> None:
         try:
@@ -45,4 +46,5 @@ class Carrier:
         except Exception:
             logger.exception("outbox_crashed")
         finally:
-            connections.close_all()
+            # What is broken or too old; else this thread keeps its own, as all do.
+            close_old_connections()

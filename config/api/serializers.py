@@ -1,5 +1,6 @@
 """Shapes that every app shares."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -50,10 +51,15 @@ class RowSerializer(ReadSerializer):
     @classmethod
     def of_rows(cls, rows: QuerySet[Any]) -> list[dict[str, Any]]:
         """Reads them, in one statement; each as `to_representation` would show it."""
+        names = cls._declared_fields
+        return cls.shown(rows.values_list(*(cls.columns.get(n, n) for n in names)))
+
+    @classmethod
+    def shown(cls, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+        """Of rows whose columns are the members, in their order."""
         fields = cls._declared_fields
         emptied = [name for name, field in fields.items() if field.allow_null]
-        found = rows.values_list(*(cls.columns.get(name, name) for name in fields))
-        shown = [dict(zip(fields, row, strict=True)) for row in found]
+        shown = [dict(zip(fields, row, strict=True)) for row in rows]
         for row in shown:
             for name in emptied:
                 if row[name] == "":

@@ -3,10 +3,10 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.fields import LineField
-from config.api.serializers import ReadSerializer
+from config.api.serializers import RowSerializer
 
 
-class SessionSerializer(ReadSerializer):
+class SessionSerializer(RowSerializer):
     """A device that is signed in."""
 
     id = serializers.UUIDField()

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +21,7 @@ from sessions_app.api.serializers import (
     SessionSerializer,
 )
 from sessions_app.errors import ForeignSession, TokenInvalid
+from sessions_app.lookup import list_sessions
 from sessions_app.models import EndReason, Session
 
 
@@ -77,12 +79,12 @@ class MySessionsView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The caller's active sessions, newest use first."""
-        current = current_session(request).pk
-        sessions = list(caller(request).sessions.active().newest_use_first())
-        for session in sessions:
-            session.is_current = session.pk == current
-        data = SessionSerializer(sessions, many=True).data
-        return Response({"sessions": data, "total": len(data)})
+        rows = list_sessions(
+            user_id=caller(request).pk,
+            current=current_session(request).pk,
+            now=timezone.now(),
+        )
+        return Response({"sessions": SessionSerializer.shown(rows), "total": len(rows)})
 
 
 class PastSessionsView(APIView):

@@ -106,10 +106,7 @@ NUMBERS = {
     "QUEUE_LENGTH": ("0",),
     "TRUSTED_PROXY_COUNT": ("-1", "17"),
     "DATABASE_STATEMENT_TIMEOUT_SECONDS": ("-1",),
-    "DATABASE_POOL_MIN": ("-1",),
-    "DATABASE_POOL_MAX": ("0", "1"),
-    "DATABASE_POOL_TIMEOUT_SECONDS": ("0",),
-    "DATABASE_POOL_LIFETIME_SECONDS": ("0",),
+    "DATABASE_CONNECTION_LIFETIME_SECONDS": ("0",),
     "PASSWORD_MINIMUM_LENGTH": ("7", "65"),
     "ARGON2_MEMORY_KIB": ("7",),
     "ARGON2_PASSES": ("0",),
@@ -201,8 +198,7 @@ def test_all_faults_are_told_at_once() -> None:
     lines = faults_of(PRODUCTION | bad)
     named = {line.partition(" ")[0].rstrip(":") for line in lines}
     # Read only where the database is a PostgreSQL.
-    pool = {name for name in NUMBERS if name.startswith("DATABASE_POOL")}
-    assert named == bad.keys() - pool
+    assert named == bad.keys() - {"DATABASE_CONNECTION_LIFETIME_SECONDS"}
     assert SENTINEL not in "".join(lines)
 
 

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import psycopg.errors as pg
-import psycopg_pool
 import pytest
 from django.db import (
     DatabaseError,
@@ -452,7 +451,6 @@ SQLSTATES: list[tuple[type[psycopg.Error], int]] = [
     (pg.ConnectionTimeout, 503),
     (pg.IdleInTransactionSessionTimeout, 503),
     (pg.ReadOnlySqlTransaction, 503),
-    (psycopg_pool.PoolTimeout, 503),
     (psycopg.InterfaceError, 503),
     (pg.UniqueViolation, 409),
     (pg.ForeignKeyViolation, 409),

@@ -113,38 +113,29 @@ def test_what_the_url_says_of_the_connection_is_kept(base: dict[str, str]) -> No
     options = database(base | {"DATABASE_URL": f"{POSTGRES}?{words}"})["OPTIONS"]
     assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/ca.pem")
     assert options["application_name"] == "api"
-    assert options["pool"]["max_size"] == 6
+    assert options["pool"] is False
 
 
 def test_what_we_need_of_the_connection_is_not_undone_by_the_url() -> None:
-    words = "options=-c%20statement_timeout%3D0&pool=false&server_side_binding=false"
+    words = "options=-c%20statement_timeout%3D0&pool=true&server_side_binding=false"
     options = database(DEVELOPMENT | {"DATABASE_URL": f"{POSTGRES}?{words}"})["OPTIONS"]
     assert "statement_timeout=15s" in options["options"]
-    assert options["pool"]["min_size"] == 2
+    assert options["pool"] is False
     assert options["server_side_binding"] is True
 
 
-def test_connections_to_postgresql_are_pooled_and_bounded() -> None:
-    """Checks 251, 253."""
-    made = database(DEVELOPMENT | {"DATABASE_URL": POSTGRES, "WEB_THREADS": "8"})
-    assert made["CONN_MAX_AGE"] == 0
-    pool = made["OPTIONS"]["pool"]
-    assert (pool["min_size"], pool["max_size"], pool["timeout"]) == (2, 10, 5)
+def test_each_thread_keeps_its_connection_to_postgresql_for_a_time() -> None:
+    """Checks 251, 253: so there are no more of them than threads."""
+    made = database(DEVELOPMENT | {"DATABASE_URL": POSTGRES})
+    assert (made["ENGINE"], made["CONN_MAX_AGE"]) == ("config.postgresql", 3600)
+    assert made["CONN_HEALTH_CHECKS"] is True
     for limit in ("statement_timeout=15s", "lock_timeout=3s", "idle_in_transaction"):
         assert limit in made["OPTIONS"]["options"]
 
 
-def test_the_pool_is_as_large_as_asked_for() -> None:
-    names = {"MIN": "3", "MAX": "9", "TIMEOUT_SECONDS": "1", "LIFETIME_SECONDS": "60"}
-    chosen = {f"DATABASE_POOL_{name}": value for name, value in names.items()}
-    made = database(DEVELOPMENT | {"DATABASE_URL": POSTGRES} | chosen)
-    pool = made["OPTIONS"]["pool"]
-    assert pool == {"min_size": 3, "max_size": 9, "timeout": 1, "max_lifetime": 60}
-
-
-def test_a_pool_that_is_kept_larger_is_at_least_that_large() -> None:
-    made = database(DEVELOPMENT | {"DATABASE_URL": POSTGRES, "DATABASE_POOL_MIN": "20"})
-    assert made["OPTIONS"]["pool"]["max_size"] == 20
+def test_a_connection_gets_as_old_as_asked_for() -> None:
+    chosen = {"DATABASE_URL": POSTGRES, "DATABASE_CONNECTION_LIFETIME_SECONDS": "60"}
+    assert database(DEVELOPMENT | chosen)["CONN_MAX_AGE"] == 60
 
 
 def test_sqlite_survives_a_crash_and_lets_writers_wait() -> None:
@@ -252,7 +243,6 @@ def test_credentials_of_a_service_that_is_gone_are_not_told(
     gone = PRODUCTION | {
         "REDIS_URL": f"redis://:{SENTINEL}@127.0.0.1:1/0",
         "EMAIL_URL": f"smtp://u:{SENTINEL}@127.0.0.1:1",
-        "DATABASE_POOL_TIMEOUT_SECONDS": "1",
         "LOG_LEVEL": "DEBUG",
     }
     done: subprocess.CompletedProcess[str] = run("manage.py", *command, environment=gone)

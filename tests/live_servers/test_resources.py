@@ -23,12 +23,10 @@ from tests.live_servers.conftest import CHEAP_HASHING, NO_LIMITS, Launched, Serv
 
 PROBE = ("-m", "uvicorn", "tests.live_servers.probe:application", "--port", "{port}")
 LOGINS = 30
-# Threads of a server, the two more that the settings give its pool, and two servers.
+# Threads of a server, those of health and mail, and two servers.
 MOST_CONNECTIONS = 2 * (4 + 2)
-# Everything that may run: our own, and what the pool of connections keeps.
-THREADS = re.compile(
-    r"MainThread|django_[0-3]|health_0|outbox|pool-\d+-(worker-\d+|scheduler)"
-)
+# Everything that may run.
+THREADS = re.compile(r"MainThread|django_[0-3]|health_0|outbox")
 
 
 def burst(server: str, device: Pair, size: int = 100) -> list[Call]:

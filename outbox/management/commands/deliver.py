@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand
-from django.db import Error, connections
+from django.db import Error, close_old_connections
 
 from outbox import bell
 from outbox.delivery import deliver_due
@@ -45,4 +45,5 @@ def _deliver(stopping: threading.Event) -> None:
     except Error:
         # The database is away: it is asked again at the next look.
         logger.warning("outbox_unreachable", exc_info=True)
-        connections.close_all()
+    finally:
+        close_old_connections()

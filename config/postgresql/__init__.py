@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, with two statements of its own less on every call."""
