@@ -101,4 +101,5 @@ def _log(event: Event) -> None:
         actor_id=str(event.actor_id) if event.actor_id else None,
         target_type=event.target_type or None,
         target_id=str(event.target_id) if event.target_id else None,
+        organization_id=str(event.organization_id) if event.organization_id else None,
     )

@@ -27,10 +27,7 @@ class Room(admin.ModelAdmin[Any]):
         self, lookup: str, value: str, request: HttpRequest | None = None
     ) -> bool:
         name, _, how = lookup.partition("__")
-        declared = {
-            entry[0] if isinstance(entry, (tuple, list)) else entry
-            for entry in self.list_filter
-        }
+        declared = {_parameter(entry) for entry in self.list_filter}
         # What Django's own filters ask: a regular expression would be anybody's program.
         return name in declared and how in {"", "exact", "isnull", "isempty"}
 
@@ -88,3 +85,10 @@ class Room(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _parameter(entry: Any) -> str:
+    """What a filter is called in the query string."""
+    if isinstance(entry, (tuple, list)):
+        return str(entry[0])
+    return str(getattr(entry, "parameter_name", entry))

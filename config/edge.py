@@ -79,6 +79,7 @@ class Exchange:
         self.complete = False
         self.status = 0
         self.started_at = time.perf_counter()
+        self.deadline = asyncio.timeout(None)
 
     async def run(self, application: Application) -> None:
         try:
@@ -86,7 +87,8 @@ class Exchange:
             if _is_plain(self.scope):
                 await self.insist_on_https()
                 return
-            async with asyncio.timeout(settings.REQUEST_DEADLINE.total_seconds()):
+            seconds = settings.REQUEST_DEADLINE.total_seconds()
+            async with asyncio.timeout(seconds) as self.deadline:
                 await application(self.scope, self.counted_receive, self.finished_send)
         except TimeoutError:
             logger.warning("deadline_passed", path=self.scope["path"])
@@ -119,6 +121,15 @@ class Exchange:
                 (b"x-request-id", context.current().request_id.encode()),
             ]
         await self.send(message)
+        if message.get("more_body") and not self.deadline.expired():
+            self.postpone()
+
+    def postpone(self) -> None:
+        """A piece was taken: for the next there is as long again."""
+        so_far = time.perf_counter() - self.started_at
+        rest = settings.STREAM_DEADLINE.total_seconds() - so_far
+        seconds = min(settings.REQUEST_DEADLINE.total_seconds(), rest)
+        self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
 
     async def insist_on_https(self) -> None:
         """Pages move; a call is refused, or it would send its token in clear twice."""

@@ -8,12 +8,14 @@ Waiting happens on the loop, before the hop, where it costs no thread.
 
 import asyncio
 import io
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
@@ -38,6 +40,12 @@ HASHING_CALLS = frozenset(
         ("DELETE", "/users/me"),
     )
 ) | {("POST", f"/{settings.ADMIN_PATH}login/")}
+
+
+# At once, in a process: each holds a thread and a connection for as long as it is read.
+STREAMS = 2
+
+logger = structlog.get_logger("hop")
 
 
 class Slots:
@@ -85,11 +93,20 @@ class Hop(BaseHandler):
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self.slots = Slots(threads, settings.QUEUE_LENGTH)
         self.hashing_slots = Slots(max(1, threads - 2), settings.QUEUE_LENGTH)
+        self.stream_threads = ThreadPoolExecutor(STREAMS, thread_name_prefix="stream")
+        self.stream_slots = Slots(STREAMS, settings.QUEUE_LENGTH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
         if body is None:
             return
+        answer = await self.answer(scope, body)
+        if isinstance(answer, Answer):
+            await _send_whole(answer, send)
+        else:
+            await self.stream(answer, receive, send)
+
+    async def answer(self, scope: Scope, body: bytes) -> "Answer | HttpResponseBase":
         # The hashing slot first: those who wait for it must hold no other.
         wanted = [self.slots]
         if (scope["method"], scope["path"]) in HASHING_CALLS:
@@ -98,23 +115,16 @@ class Hop(BaseHandler):
             for slots in wanted:
                 await slots.acquire()
                 held.callback(slots.release)
-            loop = asyncio.get_running_loop()
-            stream = Stream(loop, send)
-            work = self.threads.submit(
-                copy_context().run, self.respond, scope, body, stream
-            )
+            work = self.threads.submit(copy_context().run, self.respond, scope, body)
             try:
-                answer = await asyncio.wrap_future(work)
+                return await asyncio.wrap_future(work)
             finally:
                 if not work.done():
-                    stream.abandoned = True
                     # Past the deadline the thread is still busy, and so are its slots.
-                    _release_later(held.pop_all(), loop, work)
-        if answer:
-            await _send_whole(answer, send)
+                    _release_later(held.pop_all(), asyncio.get_running_loop(), work)
 
-    def respond(self, scope: Scope, body: bytes, stream: "Stream") -> Answer | None:
-        """On a thread of the pool: the whole of Django. None where it was streamed."""
+    def respond(self, scope: Scope, body: bytes) -> "Answer | HttpResponseBase":
+        """On a thread of the pool: the whole of Django, but for a stream's pieces."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request = ASGIRequest(scope, io.BytesIO(body))
@@ -122,19 +132,46 @@ class Hop(BaseHandler):
         request.META["CONTENT_LENGTH"] = str(len(body))
         response = self.get_response(request)
         response._handler_class = self.__class__  # type: ignore[attr-defined]  # who sends request_finished
+        if not isinstance(response, HttpResponse):
+            return response
         try:
-            headers = _headers(response)
-            if isinstance(response, HttpResponse):
-                return Answer(response.status_code, headers, response.content)
-            stream.write(response.status_code, headers, response)
-            return None
+            return Answer(response.status_code, _headers(response), response.content)
         finally:
             # Sends request_finished: a connection that is broken or too old is closed.
             response.close()
 
+    async def stream(
+        self, response: HttpResponseBase, receive: Receive, send: Send
+    ) -> None:
+        """On a thread that is there for streams alone: a slow reader must not hold up who
+        waits for an answer.
+        """
+        loop = asyncio.get_running_loop()
+        stream = Stream(loop, send)
+        async with AsyncExitStack() as held:
+            held.callback(response.close)
+            await self.stream_slots.acquire()
+            held.pop_all()
+            held.callback(self.stream_slots.release)
+            work = self.stream_threads.submit(copy_context().run, stream.write, response)
+            listening = asyncio.create_task(_notice_hang_up(receive, stream))
+            try:
+                await asyncio.wrap_future(work)
+            except ReaderGone:
+                logger.info("reader_gone")
+            finally:
+                listening.cancel()
+                if not work.done():
+                    stream.abandoned = True
+                    _release_later(held.pop_all(), loop, work)
+
+
+class ReaderGone(ConnectionAbortedError):
+    """Nobody waits for the rest."""
+
 
 class Stream:
-    """Sends chunks from the thread that makes them, at the pace of the reader.
+    """Sends pieces from the thread that makes them, at the pace of the reader.
 
     It stays on that thread because the database connection behind an iterator does.
     """
@@ -144,18 +181,34 @@ class Stream:
         self.send = send
         self.abandoned = False
 
-    def write(self, status: int, headers: list[tuple[bytes, bytes]], chunks: Any) -> None:
+    def write(self, response: Any) -> None:
         """`asyncio.TimeoutError` where the reader does not read."""
+        # Another thread, another connection: to be looked at, and given up, all the same.
+        signals.request_started.send(sender=Hop)
+        try:
+            self._write(response.status_code, _headers(response), response)
+        finally:
+            response.close()
+
+    def _write(
+        self, status: int, headers: list[tuple[bytes, bytes]], pieces: Iterable[bytes]
+    ) -> None:
         self._wait({"type": "http.response.start", "status": status, "headers": headers})
-        for chunk in chunks:
-            self._wait({"type": "http.response.body", "body": chunk, "more_body": True})
+        for piece in pieces:
+            self._wait({"type": "http.response.body", "body": piece, "more_body": True})
         self._wait({"type": "http.response.body", "body": b""})
 
     def _wait(self, message: Message) -> None:
         if self.abandoned:
-            raise ConnectionAbortedError
+            raise ReaderGone
         sent = asyncio.run_coroutine_threadsafe(_deliver(self.send, message), self.loop)
         sent.result(settings.REQUEST_DEADLINE.total_seconds())
+
+
+async def _notice_hang_up(receive: Receive, stream: Stream) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stream.abandoned = True
 
 
 async def _deliver(send: Send, message: Message) -> None:

@@ -88,6 +88,7 @@ class Lifespan:
         if carrier:
             await asyncio.to_thread(carrier.stop)
         self.hop.threads.shutdown()
+        self.hop.stream_threads.shutdown()
         logger.info("stopped")
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -122,6 +122,8 @@ MAX_JSON_DEPTH = 64
 MAX_JSON_KEYS = 10_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 REQUEST_DEADLINE = timedelta(seconds=30)
+# What is streamed has the deadline above for each piece, and this for the whole.
+STREAM_DEADLINE = timedelta(minutes=10)
 QUEUE_DEADLINE = timedelta(seconds=5)
 QUEUE_LENGTH = env.number("QUEUE_LENGTH", 512, minimum=1)
 
@@ -239,9 +241,10 @@ INVITATION_LIFETIME = timedelta(days=7)
 INVITATIONS_KEPT = timedelta(
     days=env.number("INVITATIONS_KEPT_DAYS", 90, minimum=1, maximum=3650)
 )
-# Mails of invitations, renewed ones too: from one organization, from it to one address,
-# and from all of them to one address.
+# Mails of invitations, renewed ones too: of one organization, of one person, of one
+# organization to one address, and of all to one address.
 INVITATIONS_PER_TENANT = ((env.number("INVITATIONS_PER_HOUR", 20), timedelta(hours=1)),)
+INVITATIONS_PER_INVITER = ((50, timedelta(hours=1)), (200, timedelta(days=1)))
 INVITATIONS_PER_ADDRESS = ((4, timedelta(days=1)),)
 INVITATIONS_PER_ADDRESS_OF_ALL = ((20, timedelta(days=1)),)
 
@@ -388,7 +391,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.negotiation.JSONOnly",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.ContractSchema",
-    "EXCEPTION_HANDLER": "audit.denials.exception_handler",
+    "EXCEPTION_HANDLER": "sessions_app.denials.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -406,7 +409,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"RoleEnum": "organizations.roles.Role.choices"},
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "organizations.roles.Role.choices",
+        "CapabilityEnum": "organizations.roles.Capability.choices",
+        "InvitationStatusEnum": "organizations.models.STATUSES",
+    },
     "SORT_OPERATIONS": True,
     "TAGS": [
         {"name": "Authentication", "description": "Register, sign in, stay signed in."},

@@ -1,17 +1,20 @@
 """The console's rooms for tenants: read, and acted upon through the services."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 
 from accounts.models import User
 from config.admin import Room
 from config.errors import DomainError
 from organizations import services
 from organizations.models import (
+    STATUSES,
     Invitation,
     InvitationQuerySet,
     Membership,
@@ -36,21 +39,22 @@ class TenantRoom(Room):
         """For each (organization's id, what `change` takes for the row): done or refused
         by itself, and told.
         """
-        done = 0
+        refused: Counter[str] = Counter()
         for organization_id, row in rows:
             try:
                 seat = take_seat(cast(User, request.user), organization_id)
                 change(by=seat, **row, **arguments)
-                done += 1
             except DomainError as refusal:
-                self.message_user(request, refusal.message, messages.ERROR)
-        if done:
+                refused[refusal.message] += 1
+        if done := len(rows) - refused.total():
             self.message_user(request, f"{done} changed.", messages.SUCCESS)
+        for reason, number in refused.items():
+            self.message_user(request, f"{reason} ({number})", messages.ERROR)
 
 
 @admin.register(Organization)
 class OrganizationAdmin(TenantRoom):
-    list_display = ("name", "slug", "is_active", "members", "created_at")
+    list_display = ("short_name", "short_slug", "is_active", "members", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name", "slug", "=id")
     ordering = ("-created_at", "-id")
@@ -68,7 +72,15 @@ class OrganizationAdmin(TenantRoom):
     readonly_fields = fields
     actions = ("activate", "deactivate", "delete_for_good")
 
-    @admin.display(description="members")
+    @admin.display(description="name", ordering="name")
+    def short_name(self, organization: Organization) -> str:
+        return shortened(organization.name)
+
+    @admin.display(description="slug", ordering="slug")
+    def short_slug(self, organization: Organization) -> str:
+        return shortened(organization.slug)
+
+    @admin.display(description="members", ordering="member_count")
     def members(self, organization: Organization) -> int:
         return organization.member_count
 
@@ -82,13 +94,16 @@ class OrganizationAdmin(TenantRoom):
         change = services.set_organization_activity
         self.act(request, _each(queryset), change, active=False)
 
-    @admin.action(
-        description="Delete for good, with members and invitations", permissions=["view"]
-    )
+    @admin.action(description="Delete for good (deactivate first)", permissions=["view"])
     def delete_for_good(
         self, request: HttpRequest, queryset: QuerySet[Organization]
     ) -> None:
-        self.act(request, _each(queryset), services.delete_organization)
+        """In two steps, since nothing brings them back."""
+        if number := queryset.filter(is_active=True).count():
+            told = f"{number} not deleted: deactivate them first."
+            self.message_user(request, told, messages.ERROR)
+        shut = queryset.filter(is_active=False)
+        self.act(request, _each(shut), services.delete_organization)
 
     def get_queryset(self, request: HttpRequest) -> OrganizationQuerySet:
         return Organization.objects.with_member_counts()
@@ -96,7 +111,7 @@ class OrganizationAdmin(TenantRoom):
 
 @admin.register(Membership)
 class MembershipAdmin(TenantRoom):
-    list_display = ("organization", "user", "role", "is_active", "joined_at")
+    list_display = ("user", "where", "role", "is_active", "joined_at")
     list_filter = ("role", "is_active")
     list_select_related = ("organization", "user")
     search_fields = (
@@ -117,6 +132,10 @@ class MembershipAdmin(TenantRoom):
         "deactivate",
         "remove",
     )
+
+    @admin.display(description="organization", ordering="organization__name")
+    def where(self, membership: Membership) -> str:
+        return shortened(membership.organization.name)
 
     @admin.action(description="Make owner", permissions=["view"])
     def make_owner(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
@@ -146,10 +165,26 @@ class MembershipAdmin(TenantRoom):
         return Membership.objects.listed()
 
 
+class StatusFilter(admin.SimpleListFilter):
+    """As the column and the API have it: expired is no state of its own."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status.capitalize()) for status in STATUSES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in STATUSES:
+            return queryset
+        return queryset & Invitation.objects.with_status(wanted)
+
+
 @admin.register(Invitation)
 class InvitationAdmin(TenantRoom):
-    list_display = ("email", "organization", "role", "status", "inviter", "expires_at")
-    list_filter = ("state", "role")
+    list_display = ("email", "where", "role", "status", "inviter", "expires_at")
+    list_filter = (StatusFilter, "role")
     list_select_related = ("organization", "inviter")
     search_fields = ("=email", "organization__name", "=organization__slug", "=id")
     ordering = ("-id",)
@@ -168,6 +203,10 @@ class InvitationAdmin(TenantRoom):
     readonly_fields = fields
     actions = ("revoke", "send_again")
 
+    @admin.display(description="organization", ordering="organization__name")
+    def where(self, invitation: Invitation) -> str:
+        return shortened(invitation.organization.name)
+
     @admin.display(description="status")
     def status(self, invitation: Invitation) -> str:
         return invitation.status
@@ -182,6 +221,11 @@ class InvitationAdmin(TenantRoom):
 
     def get_queryset(self, request: HttpRequest) -> InvitationQuerySet:
         return Invitation.objects.all()
+
+
+def shortened(name: str) -> str:
+    """One long name must not push every other column out of sight."""
+    return Truncator(name).chars(40)
 
 
 def _each(rows: QuerySet[Organization]) -> list[tuple[Any, Any]]:

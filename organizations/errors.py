@@ -42,7 +42,12 @@ class MemberInactive(DomainError):
 
 class AlreadyOwner(DomainError):
     code = "already_owner"
-    message = "This is yours already: name another member."
+    message = "This person is an owner already: name another member."
+
+
+class OrganizationInactive(DomainError):
+    code = "organization_inactive"
+    message = "This organization is not active."
 
 
 class InvitationClosed(DomainError):

@@ -1,5 +1,6 @@
 """What happens in an organization, in its own part of the log."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -10,12 +11,19 @@ from organizations.seats import Seat
 
 def record(action: str, *, by: Seat, target: models.Model, **data: Any) -> None:
     """In the transaction of the change. A superuser's act says so."""
+    record_each(action, [target], by=by, **data)
+
+
+def record_each(
+    action: str, targets: Iterable[models.Model], *, by: Seat, **data: Any
+) -> None:
+    """The same for each, in one statement."""
     if by.as_superuser:
         data["as_superuser"] = True
-    audit.record(
+    audit.record_each(
         action,
+        targets,
         actor=by.user,
-        target=target,
         organization_id=by.organization.pk,
         **data,
     )

@@ -1,9 +1,8 @@
-"""What is held about a person here, and how it is forgotten."""
+"""What is held about a person here."""
 
 from typing import Any
 
 from accounts.models import User
-from audit import services as audit
 from organizations.models import Invitation, Membership
 
 MEMBERSHIP = (
@@ -38,16 +37,6 @@ def invitations(user: User) -> list[dict[str, Any]]:
         return []
     own = Invitation.objects.for_email_key(user.email_key)
     return [_named(row) for row in own.order_by("id").values(*INVITATION)]
-
-
-def forget(user: User) -> None:
-    """A farewell of `accounts.departures`. No active owner is lost: who comes here is
-    none any more.
-    """
-    user.memberships.all().delete()
-    invited = Invitation.objects.for_email_key(user.email_key)
-    audit.forget_labels("invitation", list(invited.values_list("pk", flat=True)))
-    invited.delete()
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

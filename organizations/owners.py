@@ -1,8 +1,8 @@
 """An organization always has an active owner: one who is let in and is not leaving.
 
-Members change under a lock on the organization. People are shut out under a lock on
-their own rows, and the guard below locks what they own first. Who is relied upon as the
-owner that stays is locked as well: nobody can be shut out while that is decided.
+Locks are taken in one order: organizations, then people. Members change under the lock on
+their organization, and whoever becomes an owner there is locked as a person; people are
+shut out under a lock on all that they own. So each sees what the other has done.
 """
 
 from collections import defaultdict
@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from accounts.errors import LastOwner
-from accounts.models import User
 from config.errors import DomainError
-from organizations.models import Membership, Organization
+from organizations.models import Membership, Organization, OrganizationQuerySet
 
 
 def keep_an_owner(organization: Organization, *, without: UUID) -> None:
@@ -20,20 +19,20 @@ def keep_an_owner(organization: Organization, *, without: UUID) -> None:
     LastOwner.
     """
     others = organization.memberships.owning().exclude(user_id=without)
-    # Asked again once the lock is had: who went meanwhile is not among them.
-    stays = User.objects.existing().filter(
-        pk__in=others.values("user_id"), is_active=True, leaving_since=None
-    )
-    if not list(stays.locked().values_list("pk", flat=True)):
+    if not others.exists():
         raise LastOwner(organizations=[organization.reference])
+
+
+def owned_by(user_ids: Sequence[UUID]) -> OrganizationQuerySet:
+    """What is at stake where these go (`accounts.departures`)."""
+    return Organization.objects.owned_by(user_ids)
 
 
 def hold_last_owners(user_ids: Sequence[UUID]) -> dict[UUID, DomainError]:
     """A guard of `accounts.departures`: who would leave an organization without an active
     owner, and which. If two together would, neither may go.
     """
-    rows = Organization.objects.owned_by(user_ids).locked()
-    organizations = {organization.pk: organization for organization in rows}
+    organizations = owned_by(user_ids).in_bulk()
     owning = Membership.objects.owning().filter(organization__in=organizations)
     left_alone: dict[UUID, list[Organization]] = defaultdict(list)
     going = set(user_ids)

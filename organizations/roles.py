@@ -42,5 +42,9 @@ NEEDS: dict[Capability, Role] = {
 }
 
 
+def holders(capability: Capability) -> tuple[Role, ...]:
+    return RANKS[RANKS.index(NEEDS[capability]) :]
+
+
 def has(role: Role, capability: Capability) -> bool:
-    return RANKS.index(role) >= RANKS.index(NEEDS[capability])
+    return role in holders(capability)

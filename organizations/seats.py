@@ -81,9 +81,9 @@ def invitations_of(user: User) -> InvitationQuerySet:
     """The person's open ones, oldest first; none to an address not shown to be theirs."""
     if not user.email_verified:
         return Invitation.objects.none()
-    own = Invitation.objects.pending().for_email_key(user.email_key)
-    known = own.filter(organization__is_active=True).order_by("created_at", "pk")
-    return known.select_related("organization", "inviter")
+    own = Invitation.objects.standing().for_email_key(user.email_key)
+    oldest_first = own.order_by("created_at", "pk")
+    return oldest_first.with_inviters().select_related("organization")
 
 
 def lock_seat(by: Seat) -> Seat:
@@ -102,8 +102,8 @@ def _seat(user: User, organization: Organization | None) -> Seat:
     if user.is_superuser:
         if organization is None:
             raise NotFound
-        as_superuser = organization.my_role != Role.OWNER
-        return Seat(user, organization, Role.OWNER, as_superuser=as_superuser)
+        as_owner = organization.my_role == Role.OWNER and organization.is_active
+        return Seat(user, organization, Role.OWNER, as_superuser=not as_owner)
     if organization is None or organization.my_role is None or not organization.is_active:
         raise NotAMember
     return Seat(user, organization, Role(organization.my_role))

@@ -1,5 +1,6 @@
 """From what is kept to what is sent. Templates: <app>/mail/<language>/<name>.*"""
 
+import re
 from email.utils import parseaddr
 from typing import Any
 
@@ -15,6 +16,8 @@ from outbox.sealing import unseal
 
 # Given as ISO 8601, shown as the language has it.
 MOMENTS = ("at", "until")
+# They turn round what stands beside a name, an address for instance; no name needs them.
+TURNING = re.compile("[\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 def render(mail: Mail) -> EmailMultiAlternatives:
@@ -63,7 +66,8 @@ def _part(kind: str, language: str, ending: str, context: dict[str, Any]) -> str
 
 def _context(data: dict[str, Any]) -> dict[str, Any]:
     moments = {name: parse_datetime(data[name]) for name in MOMENTS if data.get(name)}
-    return {"product": settings.PRODUCT_NAME} | data | moments
+    said = {k: TURNING.sub("", v) if isinstance(v, str) else v for k, v in data.items()}
+    return {"product": settings.PRODUCT_NAME} | said | moments
 
 
 def _message_id(mail: Mail) -> str:

@@ -32,6 +32,8 @@ class InProcess:
         self.hop = Hop()
         self.hop.threads.shutdown()
         self.thread = self.hop.threads = ThreadPoolExecutor(1)
+        self.hop.stream_threads.shutdown()
+        self.hop.stream_threads = self.thread
         self.application = Edge(Health(Protocols(self.hop)))
 
     def share_connection(self) -> None:

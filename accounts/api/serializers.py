@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.api import examples
 from accounts.api.fields import AddressField, LocaleField, PhoneField
 from config.api.examples import answer, request
-from config.api.fields import LineField, without_null
+from config.api.fields import LineField, ObjectField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RefusedField, RowSerializer
@@ -178,7 +178,7 @@ class ProfileSerializer(serializers.Serializer[Any]):
         max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
     )
     phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
-    preferences = serializers.DictField(required=False)
+    preferences = ObjectField(kibibytes=256, required=False)
     locale = LocaleField(required=False, allow_blank=True, allow_null=True)
     is_superuser = RefusedField()
     is_active = RefusedField()

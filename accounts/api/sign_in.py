@@ -8,7 +8,6 @@ from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import services
 from accounts.api.serializers import (
@@ -26,8 +25,10 @@ from accounts.errors import (
     InvitationInvalid,
     RegistrationRefused,
 )
+from config import errors
 from config.api.messages import message
 from config.api.serializers import MessageSerializer
+from config.api.views import APIView
 from limits.errors import TooManyAttempts
 from sessions_app.devices import device_id
 from sessions_app.errors import RefreshTokenReused, SessionEnded, TokenInvalid
@@ -53,7 +54,12 @@ class PublicView(APIView):
 class RegisterView(PublicView):
     limits: ClassVar = {"POST": "register"}
     refusals: ClassVar = {
-        "POST": [RegistrationRefused, InvitationInvalid, InvitationForAnother]
+        "POST": [
+            RegistrationRefused,
+            InvitationInvalid,
+            InvitationForAnother,
+            errors.Conflict,
+        ]
     }
 
     @extend_schema(
@@ -71,7 +77,8 @@ class RegisterView(PublicView):
         body.is_valid(raise_exception=True)
         person = dict(body.validated_data)
         token = person.pop("invitation_token", "")
-        # Who has an invitation reads the mail of that address: nothing is left to hide.
+        # A good one shows that its holder reads the mail of that address; a bad one is
+        # refused before the address counts. Nothing is told to anybody else.
         if settings.EMAIL_VERIFICATION == "required" and not token:
             services.request_registration(**person)
             return message("A mail is on its way to this address.", status=202)

@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import services
 from accounts.api.permissions import IsSelfOrSuperuser, IsSuperuser
@@ -30,6 +29,7 @@ from config import errors
 from config.api.messages import message
 from config.api.pages import order, page_of
 from config.api.serializers import MessageSerializer
+from config.api.views import APIView
 from limits.errors import TooManyAttempts
 
 

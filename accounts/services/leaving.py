@@ -13,7 +13,7 @@ from accounts.models import Purpose, User
 from accounts.services.people import (
     deactivate_users,
     held_back,
-    lock_people,
+    lock_departing,
     raise_first,
     refused_by_rank,
 )
@@ -39,8 +39,7 @@ def leave(*, user: User, current_password: str) -> None:
 
 @transaction.atomic
 def _begin_leaving(user: User, proved: str) -> None:
-    raise_first(held_back({user.pk}))
-    people = lock_people({user.pk})
+    people = lock_departing({user.pk})
     raise_first(held_back({user.pk}))
     lock_proved(user, proved)
     raise_first(refused_by_rank(people, {user.pk}))

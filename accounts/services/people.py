@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import departures, mail
@@ -27,10 +27,8 @@ def deactivate_users(
     for an operator. Raises PermissionDenied where the actor lost the right meanwhile.
     """
     wanted = set(user_ids)
+    people = lock_departing(wanted)
     refused = held_back(wanted)
-    people = lock_people(wanted)
-    # Once more, now that nobody can be given what they must not leave behind.
-    refused |= held_back(wanted)
     refused |= {pk: NotFound() for pk in wanted - people.keys()}
     refused |= refused_by_rank(people, wanted - refused.keys(), by)
     going = [people[pk] for pk in sorted(wanted - refused.keys())]
@@ -38,8 +36,30 @@ def deactivate_users(
     return refused
 
 
+def lock_departing(wanted: set[UUID]) -> dict[UUID, User]:
+    """What is at stake, then the people, for all in this order. Who came to have more at
+    stake before they were locked is begun with again, and from then on cannot.
+    """
+    while True:
+        with transaction.atomic():
+            rows = [stakes(sorted(wanted)) for stakes in departures.stakes]
+            held = {pk for some in rows for pk in _locked(some)}
+            people = lock_people(wanted)
+            if all(held.issuperset(_ids(some)) for some in rows):
+                return people
+            transaction.set_rollback(True)  # which frees the rows
+
+
+def _locked(rows: QuerySet[Any]) -> list[Any]:
+    return _ids(rows.select_for_update(no_key=True))
+
+
+def _ids(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
 def held_back(wanted: set[UUID]) -> dict[UUID, DomainError]:
-    """Those whom a higher app must keep, and why."""
+    """Those whom a higher app must keep, and why. Under the locks."""
     found: dict[UUID, DomainError] = {}
     for guard in departures.guards:
         found |= guard(sorted(wanted))

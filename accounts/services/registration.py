@@ -58,11 +58,13 @@ def _prepare(email: str, password: str, profile: dict[str, Any]) -> User:
 
 @transaction.atomic
 def _register(user: User, invitation_token: str = "") -> None:
+    asked = arrivals.hosts if invitation_token else []
+    # Before the address shows whether it is known.
+    welcomes = [host(user.email, invitation_token) for host in asked]
     _add(user)
     refuse_promised(user)
-    if invitation_token:
-        for take_in in arrivals.hosts:
-            take_in(user, invitation_token)
+    for take_in in welcomes:
+        take_in(user)
     if settings.EMAIL_VERIFICATION != "off" and not user.email_verified:
         mail.queue_verification(user)
 

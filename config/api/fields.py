@@ -1,5 +1,6 @@
 """Fields of input that several apps take."""
 
+import json
 import unicodedata
 from typing import Any
 
@@ -21,6 +22,24 @@ class LineField(serializers.CharField):
         if any(unicodedata.category(c) == "Cc" for c in text if c != "\0"):
             self.fail("control_characters_not_allowed")
         return text
+
+
+class ObjectField(serializers.DictField):
+    """A JSON object of the client's own: lists of rows carry it, so it is bounded."""
+
+    default_error_messages = {
+        "max_length": "Ensure that this object has no more than {kibibytes} KiB of JSON."
+    }
+
+    def __init__(self, *, kibibytes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kibibytes = kibibytes
+
+    def to_internal_value(self, data: Any) -> dict[Any, Any]:
+        found: dict[Any, Any] = super().to_internal_value(data)
+        if len(json.dumps(found).encode()) > self.kibibytes * 1024:
+            self.fail("max_length", kibibytes=self.kibibytes)
+        return found
 
 
 def without_null(attrs: dict[str, Any]) -> dict[str, Any]:

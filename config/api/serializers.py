@@ -87,6 +87,14 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     success = serializers.BooleanField()
+    needs = serializers.CharField(
+        required=False, help_text="With `role_too_low`: the role that would suffice."
+    )
+    organizations = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        help_text="With `last_owner`: `id`, `name` and `slug` of each.",
+    )
     errors = FaultSerializer(many=True)  # type: ignore[assignment]  # the contract's name hides `Serializer.errors`, not used here
 
 

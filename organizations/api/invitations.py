@@ -7,13 +7,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.errors import EmailNotVerified, InvitationForAnother, InvitationInvalid
 from config import errors
 from config.api.messages import message
 from config.api.pages import order, page_of
 from config.api.serializers import MessageSerializer
+from config.api.views import APIView
 from organizations import services
 from organizations.api.permissions import OrganizationView, caller
 from organizations.api.serializers import (
@@ -22,7 +22,7 @@ from organizations.api.serializers import (
     InvitationQuery,
     InvitationRequestSerializer,
     InvitationSerializer,
-    MemberSerializer,
+    JoinedSerializer,
     MyInvitationSerializer,
     PreviewSerializer,
     TokenOfInvitationSerializer,
@@ -31,6 +31,7 @@ from organizations.errors import (
     AlreadyMember,
     InvitationClosed,
     NotAMember,
+    OrganizationInactive,
     RoleTooHigh,
     RoleTooLow,
     TooManyInvitations,
@@ -42,6 +43,7 @@ from organizations.seats import invitations_of
 
 TAGS = ["Invitations"]
 NO_SEAT = [NotAMember, errors.NotFound, RoleTooLow]
+INVITING = [RoleTooHigh, OrganizationInactive, AlreadyMember, TooManyInvitations]
 NOT_YOURS = [InvitationInvalid, InvitationForAnother, EmailNotVerified]
 
 
@@ -53,7 +55,7 @@ class InvitationListView(OrganizationView):
     limits: ClassVar = {"POST": "invite"}
     refusals: ClassVar = {
         "GET": [*NO_SEAT, errors.ValidationFailed],
-        "POST": [*NO_SEAT, RoleTooHigh, AlreadyMember, TooManyInvitations],
+        "POST": [*NO_SEAT, *INVITING],
     }
 
     @extend_schema(
@@ -65,7 +67,7 @@ class InvitationListView(OrganizationView):
     def get(self, request: Request, organization: str) -> Response:
         """The invitations to an organization: those still open unless told otherwise."""
         query = InvitationQuery.read(request)
-        invitations = self.seat.organization.invitations.select_related("inviter")
+        invitations = self.seat.organization.invitations.with_inviters()
         rows = order(
             invitations.with_status(query["status"]),
             by=query["sort_by"],
@@ -108,7 +110,7 @@ class InvitationView(OrganizationView):
 class InvitationResendView(OrganizationView):
     needs = {"POST": Capability.MANAGE_INVITATIONS}
     limits: ClassVar = {"POST": "resend_invitation"}
-    refusals: ClassVar = {"POST": [*NO_SEAT, RoleTooHigh, InvitationClosed]}
+    refusals: ClassVar = {"POST": [*NO_SEAT, *INVITING, InvitationClosed]}
 
     @extend_schema(
         operation_id="resend_invitation",
@@ -167,7 +169,7 @@ class InvitationAcceptView(APIView):
         operation_id="accept_invitation",
         tags=TAGS,
         request=AnswerSerializer,
-        responses=MemberSerializer,
+        responses=JoinedSerializer,
     )
     def post(self, request: Request) -> Response:
         """Become a member. Only the invited, verified address can."""
@@ -176,7 +178,7 @@ class InvitationAcceptView(APIView):
         membership = services.accept_invitation(
             user=caller(request), **body.validated_data
         )
-        return Response(MemberSerializer(membership).data)
+        return Response(JoinedSerializer(membership).data)
 
 
 class InvitationDeclineView(APIView):

@@ -6,12 +6,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.errors import LastOwner
 from config import errors
 from config.api.messages import message
 from config.api.serializers import MessageSerializer
+from config.api.views import APIView
 from organizations import services
 from organizations.api.permissions import OrganizationView, caller
 from organizations.api.serializers import (

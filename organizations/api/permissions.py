@@ -6,10 +6,10 @@ from uuid import UUID
 
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.models import User
 from config.api.methods import answered_as
+from config.api.views import APIView
 from organizations.roles import Capability
 from organizations.seats import Seat, take_seat
 

@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from accounts.addresses import MAXIMUM_LENGTH, email_key
 from config.api.examples import answer, request
-from config.api.fields import LineField, without_null
+from config.api.fields import LineField, ObjectField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RowSerializer
@@ -70,7 +70,7 @@ class FoundingSerializer(serializers.Serializer[Any]):
     name = LineField(max_length=NAME_LENGTH)
     slug = slug_field(required=False, allow_null=True)
     description = description_field()
-    settings = serializers.DictField(required=False)
+    settings = ObjectField(kibibytes=64, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return without_null(attrs)
@@ -82,7 +82,7 @@ class OrganizationChangeSerializer(serializers.Serializer[Any]):
     name = LineField(max_length=NAME_LENGTH, required=False)
     slug = slug_field(required=False)
     description = description_field()
-    settings = serializers.DictField(required=False)
+    settings = ObjectField(kibibytes=64, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return without_null(attrs)
@@ -128,6 +128,19 @@ class MemberSerializer(RowSerializer):
     role = serializers.ChoiceField(choices=Role.choices)
     is_active = serializers.BooleanField(help_text="The membership, not the account.")
     joined_at = serializers.DateTimeField()
+
+
+class JoinedSerializer(ReadSerializer):
+    """The member that the caller has become, and where."""
+
+    user_id = serializers.UUIDField()
+    email = serializers.EmailField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField(allow_null=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    is_active = serializers.BooleanField()
+    joined_at = serializers.DateTimeField()
+    organization = ReferenceSerializer()
 
 
 class MemberPageSerializer(serializers.Serializer[Any]):

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='organizations.organization')),
             ],
             options={
-                'indexes': [models.Index(fields=['organization', 'joined_at', 'id'], name='members_by_age'), models.Index(condition=models.Q(('role', 'owner')), fields=['organization'], name='owners_of_tenants')],
+                'indexes': [models.Index(fields=['organization', 'joined_at', 'id'], name='members_by_age'), models.Index(condition=models.Q(('is_active', True)), fields=['organization'], name='active_members'), models.Index(condition=models.Q(('role', 'owner')), fields=['organization'], name='owners_of_tenants')],
                 'constraints': [models.UniqueConstraint(fields=('organization', 'user'), name='one_membership_per_user'), models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'admin', 'member'])), name='a_membership_has_a_known_role')],
             },
         ),

@@ -5,9 +5,10 @@ to have one.
 from organizations.services.arriving import (
     accept_invitation,
     decline_invitation,
-    join_on_registration,
     preview_invitation,
+    welcome_by_invitation,
 )
+from organizations.services.forgetting import forget_person
 from organizations.services.founding import (
     create_organization,
     delete_organization,
@@ -32,8 +33,8 @@ __all__ = [
     "create_organization",
     "decline_invitation",
     "delete_organization",
+    "forget_person",
     "invite_member",
-    "join_on_registration",
     "leave_organization",
     "preview_invitation",
     "purge_invitations",
@@ -44,4 +45,5 @@ __all__ = [
     "transfer_ownership",
     "update_member",
     "update_organization",
+    "welcome_by_invitation",
 ]

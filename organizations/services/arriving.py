@@ -1,14 +1,16 @@
 """Invitations from the side of those who are invited."""
 
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
+from accounts.addresses import same_mailbox
 from accounts.errors import EmailNotVerified, InvitationForAnother, InvitationInvalid
 from accounts.models import User
 from accounts.proofs import digest
 from audit import services as audit
-from organizations.errors import NotAMember
 from organizations.models import (
     Invitation,
     InvitationQuerySet,
@@ -17,16 +19,15 @@ from organizations.models import (
     State,
 )
 from organizations.roles import Role
-from organizations.seats import take_seat
 from organizations.services.inviting import end_invitation
 from organizations.services.joining import join, lock_person
 
 
 def preview_invitation(*, token: str) -> Invitation:
     """With its organization; spends nothing. Raises InvitationInvalid."""
-    invitation = _find(_by_token(token))
-    _require_standing(invitation)
-    return invitation
+    rows = _by_token(token)
+    _require_standing(rows)
+    return _find(rows)
 
 
 @transaction.atomic
@@ -39,10 +40,11 @@ def accept_invitation(
     Raises InvitationInvalid, InvitationForAnother, EmailNotVerified, AlreadyMember,
     TooManyMembers, TooManyOrganizations.
     """
-    person, invitation = _lock(user, token, invitation_id)
+    rows = _by_token(token) if token else _by_id(user, invitation_id)
+    person, invitation = _lock(user, rows)
     if invitation.state == State.ACCEPTED:
         return _membership_of(person, invitation)
-    _require_standing(invitation)
+    _require_standing(rows)
     return _accept(person, invitation)
 
 
@@ -53,7 +55,8 @@ def decline_invitation(
     """Once more is no fault. Raises InvitationInvalid, InvitationForAnother,
     EmailNotVerified.
     """
-    _, invitation = _lock(user, token, invitation_id)
+    rows = _by_token(token) if token else _by_id(user, invitation_id)
+    _, invitation = _lock(user, rows)
     if invitation.state == State.DECLINED:
         return
     if not invitation.is_pending:
@@ -62,29 +65,33 @@ def decline_invitation(
     _record("invitation.declined", user, invitation)
 
 
-def join_on_registration(user: User, token: str) -> None:
-    """A host of `accounts.arrivals`: the token shows that the address is the person's.
-
-    In the transaction that writes the account. Raises InvitationInvalid,
-    InvitationForAnother.
-    """
+def welcome_by_invitation(address: str, token: str) -> Callable[[User], None]:
+    """A host of `accounts.arrivals`. Raises InvitationInvalid, InvitationForAnother."""
     rows = _by_token(token)
     _lock_organization(rows)
     invitation = _find(rows)
-    _require_addressed_to(user, invitation)
-    _require_standing(invitation)
+    # The mail went to that very address: one that only has the same key proves nothing.
+    if not same_mailbox(address, invitation.email):
+        raise InvitationForAnother if invitation.is_pending else InvitationInvalid
+    _require_standing(rows)
+    return partial(_take_in, invitation)
+
+
+def _take_in(invitation: Invitation, user: User) -> None:
     user.email_verified = True
     user.save(update_fields=["email_verified"])
+    audit.record("email.verified", actor=user, target=user)
     _accept(user, invitation)
 
 
-def _lock(user: User, token: str, invitation_id: UUID | None) -> tuple[User, Invitation]:
+def _lock(user: User, rows: InvitationQuerySet) -> tuple[User, Invitation]:
     """The organization, then the person; and the invitation as it is then."""
-    rows = _by_token(token) if token else _by_id(user, invitation_id)
     _lock_organization(rows)
     person = lock_person(user.pk)
     invitation = _find(rows)
-    _require_addressed_to(person, invitation)
+    if person.email_key != invitation.email_key:
+        # It stays open for whom it is meant.
+        raise InvitationForAnother if invitation.is_pending else InvitationInvalid
     if not person.email_verified:
         raise EmailNotVerified
     return person, invitation
@@ -114,24 +121,9 @@ def _find(rows: InvitationQuerySet) -> Invitation:
     return invitation
 
 
-def _require_addressed_to(person: User, invitation: Invitation) -> None:
-    """Another's stays open for whom it is meant. Raises InvitationForAnother."""
-    if person.email_key != invitation.email_key:
-        raise InvitationForAnother
-
-
-def _require_standing(invitation: Invitation) -> None:
-    """Open, in time, and from somebody who still may grant this. Raises
-    InvitationInvalid.
-    """
-    inviter = invitation.inviter
-    if not invitation.is_pending or inviter is None or not inviter.is_present:
-        raise InvitationInvalid
-    try:
-        seat = take_seat(inviter, invitation.organization_id)
-    except NotAMember as exc:
-        raise InvitationInvalid from exc
-    if not seat.can_grant(Role(invitation.role)):
+def _require_standing(rows: InvitationQuerySet) -> None:
+    """The inviter's right is looked at again. Raises InvitationInvalid."""
+    if not rows.standing().exists():
         raise InvitationInvalid
 
 

@@ -1,18 +1,21 @@
 """An organization's own life."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from config.errors import PermissionDenied
 from organizations import slugs
 from organizations.errors import SlugTaken
 from organizations.events import record
 from organizations.models import Organization
 from organizations.roles import Capability, Role
 from organizations.seats import Seat, lock_seat, take_seat
+from organizations.services.inviting import delete_invitations
 from organizations.services.joining import join, lock_person
 
 
@@ -83,13 +86,17 @@ def _change(organization: Organization, changed: dict[str, Any]) -> None:
 
 @transaction.atomic
 def set_organization_activity(*, by: Seat, active: bool) -> Organization:
-    """By a superuser: members of an inactive one are strangers to it. Raises NotFound."""
+    """By a superuser: members of an inactive one are strangers to it. Raises NotFound,
+    PermissionDenied.
+    """
     by = lock_seat(by)
+    if not by.user.is_superuser:
+        raise PermissionDenied
     organization = by.organization
     if organization.is_active != active:
         _change(organization, {"is_active": active})
         action = "organization.activated" if active else "organization.deactivated"
-        record(action, by=by, target=organization)
+        record(action, by=replace(by, as_superuser=True), target=organization)
     return organization
 
 
@@ -98,7 +105,7 @@ def delete_organization(*, by: Seat) -> None:
     """With members and invitations, for good; its events stay. Raises RoleTooLow."""
     by = lock_seat(by)
     by.require(Capability.DELETE_ORGANIZATION)
-    record(
-        "organization.deleted", by=by, target=by.organization, name=by.organization.name
-    )
-    by.organization.delete()
+    organization = by.organization
+    record("organization.deleted", by=by, target=organization, name=organization.name)
+    delete_invitations(organization.invitations.all())
+    organization.delete()

@@ -1,6 +1,8 @@
 """Invitations from the side of those who invite."""
 
 import secrets
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -10,12 +12,18 @@ from django.utils import timezone
 from accounts.addresses import email_key
 from accounts.models import User
 from accounts.proofs import digest
+from audit import services as audit
 from config.errors import NotFound
 from limits import rates
 from organizations import mail
-from organizations.errors import AlreadyMember, InvitationClosed, TooManyInvitations
-from organizations.events import record
-from organizations.models import Invitation, State
+from organizations.errors import (
+    AlreadyMember,
+    InvitationClosed,
+    OrganizationInactive,
+    TooManyInvitations,
+)
+from organizations.events import record, record_each
+from organizations.models import Invitation, InvitationQuerySet, State
 from organizations.roles import Capability, Role
 from organizations.seats import Seat, lock_seat
 
@@ -25,11 +33,12 @@ PURGE_BATCH = 1000
 def invite_member(*, by: Seat, email: str, role: Role) -> Invitation:
     """Mails a link to an address; inviting it again renews the invitation.
 
-    Raises RoleTooLow, RoleTooHigh, AlreadyMember, TooManyInvitations, TooManyRequests,
-    ValidationError for a bad address.
+    Raises RoleTooLow, RoleTooHigh, OrganizationInactive, AlreadyMember,
+    TooManyInvitations, TooManyRequests, ValidationError for a bad address.
     """
     by.require(Capability.MANAGE_INVITATIONS)
     by.require_grant(role)
+    _refuse_member(by, email)
     _count(by, email_key(email))
     return _invite(by, email, role)
 
@@ -39,18 +48,13 @@ def _invite(by: Seat, email: str, role: Role) -> Invitation:
     by = lock_seat(by)
     by.require(Capability.MANAGE_INVITATIONS)
     by.require_grant(role)
-    if by.organization.memberships.listed().with_email(email).exists():
-        raise AlreadyMember
     invitations = by.organization.invitations.filter(state=State.OPEN)
     invitation = invitations.for_email_key(email_key(email)).first()
+    action = "invitation.renewed" if invitation else "invitation.created"
     if invitation is None:
-        if invitations.pending().count() >= settings.INVITATIONS_PER_ORGANIZATION:
-            raise TooManyInvitations
-        invitation = Invitation(organization=by.organization)
-        action = "invitation.created"
+        invitation = Invitation(organization=by.organization, expires_at=timezone.now())
     else:
         by.require_grant(Role(invitation.role))
-        action = "invitation.renewed"
     _issue(by, invitation, email, role)
     record(action, by=by, target=invitation, role=role.value)
     return invitation
@@ -59,7 +63,8 @@ def _invite(by: Seat, email: str, role: Role) -> Invitation:
 def resend_invitation(*, by: Seat, invitation_id: UUID) -> None:
     """With a new token, and all its time again; the mail before is worth nothing.
 
-    Raises NotFound, RoleTooLow, RoleTooHigh, InvitationClosed, TooManyRequests.
+    Raises NotFound, RoleTooLow, RoleTooHigh, InvitationClosed, TooManyRequests, and as
+    `invite_member`.
     """
     invitation = _find(by, invitation_id)
     _count(by, invitation.email_key)
@@ -93,23 +98,50 @@ def revoke_invitation(*, by: Seat, invitation_id: UUID) -> None:
 
 
 def end_invitation(invitation: Invitation, state: State) -> None:
-    """Under the lock on its organization."""
-    invitation.state = state
-    invitation.ended_at = timezone.now()
-    invitation.save(update_fields=["state", "ended_at"])
+    """Under the lock on its organization. Raises NotFound where it was purged."""
+    _store(invitation, state=state, ended_at=timezone.now())
+
+
+def withdraw_invitations(*, by: Seat, user_id: UUID) -> None:
+    """Those that a member, who lost a right, may not extend any more: they would come
+    back to life with it. Under the lock on the organization.
+    """
+    sent = by.organization.invitations.filter(state=State.OPEN, inviter=user_id)
+    useless = sent.exclude(pk__in=sent.standing().values("pk"))
+    dead = list(useless.select_for_update().order_by("pk"))
+    Invitation.objects.filter(pk__in=[invitation.pk for invitation in dead]).update(
+        state=State.REVOKED, ended_at=timezone.now()
+    )
+    record_each("invitation.revoked", dead, by=by)
 
 
 def purge_invitations() -> int:
     """Deletes what ran out INVITATIONS_KEPT ago, in batches; two at once do no harm."""
-    limit = timezone.now() - settings.INVITATIONS_KEPT
     total = 0
-    while True:
-        old = Invitation.objects.filter(expires_at__lte=limit)
-        ids = list(old.values_list("pk", flat=True)[:PURGE_BATCH])
-        number, _ = Invitation.objects.filter(pk__in=ids).delete()
+    while number := _purge_batch(timezone.now() - settings.INVITATIONS_KEPT):
         total += number
-        if not number:
-            return total
+    return total
+
+
+@transaction.atomic
+def _purge_batch(limit: datetime) -> int:
+    return delete_invitations(
+        Invitation.objects.filter(expires_at__lte=limit), at_most=PURGE_BATCH
+    )
+
+
+def delete_invitations(
+    invitations: InvitationQuerySet, *, at_most: int | None = None
+) -> int:
+    """With the addresses that events call them by: nobody could forget those later.
+
+    Locked first, in id order: what is sent again in this instant is not old any more.
+    """
+    rows = invitations.select_for_update().order_by("pk")[:at_most]
+    ids = [invitation.pk for invitation in rows]
+    audit.forget_labels("invitation", ids)
+    Invitation.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 def _find(by: Seat, invitation_id: UUID) -> Invitation:
@@ -123,21 +155,60 @@ def _find(by: Seat, invitation_id: UUID) -> Invitation:
 
 
 def _issue(by: Seat, invitation: Invitation, email: str, role: Role) -> None:
-    """32 random bytes, of which only the SHA-256 is stored (OWASP ASVS 5.0, 6.5.2)."""
+    """32 random bytes, of which only the SHA-256 is stored (OWASP ASVS 5.0, 6.5.2).
+
+    Raises OrganizationInactive, AlreadyMember, TooManyInvitations.
+    """
+    _check_use(by, invitation, email)
     token = secrets.token_urlsafe(32)
-    invitation.email, invitation.email_key = email, email_key(email)
-    invitation.role = role
-    invitation.inviter = by.user
-    invitation.token_digest = digest(token)
-    invitation.expires_at = timezone.now() + settings.INVITATION_LIFETIME
-    invitation.save()
-    invitee = User.objects.existing().filter(email_key=invitation.email_key).first()
-    mail.queue_invitation(invitation, token, by=by, invitee=invitee)
+    _store(
+        invitation,
+        email=email,
+        email_key=email_key(email),
+        role=role,
+        inviter=by.user,
+        token_digest=digest(token),
+        expires_at=timezone.now() + settings.INVITATION_LIFETIME,
+    )
+    key = invitation.email_key
+    # Beyond that number it stands in the list of the invited, and no mail is sent.
+    if rates.allows("invited", key, settings.INVITATIONS_PER_ADDRESS_OF_ALL):
+        invitee = User.objects.existing().filter(email_key=key).first()
+        mail.queue_invitation(invitation, token, by=by, invitee=invitee)
+
+
+def _store(invitation: Invitation, **changes: Any) -> None:
+    """Raises NotFound where it was purged, or forgotten, meanwhile: neither waits for the
+    lock on the organization.
+    """
+    for name, value in changes.items():
+        setattr(invitation, name, value)
+    if invitation._state.adding:
+        invitation.save()
+    elif not Invitation.objects.filter(pk=invitation.pk).update(**changes):
+        raise NotFound
+
+
+def _check_use(by: Seat, invitation: Invitation, email: str) -> None:
+    """Whether it could be accepted, and may be open."""
+    organization = by.organization
+    if not organization.is_active:
+        raise OrganizationInactive
+    _refuse_member(by, email)
+    number = organization.invitations.pending().count()
+    # One that ran out comes back as an open one more.
+    if not invitation.is_pending and number >= settings.INVITATIONS_PER_ORGANIZATION:
+        raise TooManyInvitations
+
+
+def _refuse_member(by: Seat, email: str) -> None:
+    if by.organization.memberships.listed().with_email(email).exists():
+        raise AlreadyMember
 
 
 def _count(by: Seat, key: str) -> None:
     """Before the transaction, which a refusal would roll back. Raises TooManyRequests."""
     here = str(by.organization.pk)
     rates.enforce_all("invitations", here, settings.INVITATIONS_PER_TENANT)
+    rates.enforce_all("inviter", str(by.user.pk), settings.INVITATIONS_PER_INVITER)
     rates.enforce_all("invited", f"{here} {key}", settings.INVITATIONS_PER_ADDRESS)
-    rates.enforce_all("invited", key, settings.INVITATIONS_PER_ADDRESS_OF_ALL)

@@ -12,14 +12,19 @@ from organizations.roles import Role
 
 
 def lock_person(user_id: UUID) -> User:
-    """Who is let in, and cannot be shut out until this is decided. Raises
+    """Who is let in and stays, and cannot be shut out until this is decided. Raises
     PermissionDenied.
     """
-    people = User.objects.existing().filter(pk=user_id, is_active=True)
-    person = people.locked().first()
+    person = lock_present(user_id)
     if person is None:
         raise PermissionDenied
     return person
+
+
+def lock_present(user_id: UUID) -> User | None:
+    """None where the person is shut out, or leaving."""
+    people = User.objects.existing().filter(pk=user_id, is_active=True)
+    return people.filter(leaving_since=None).locked().first()
 
 
 def join(organization: Organization, person: User, role: Role) -> Membership:

@@ -1,17 +1,20 @@
 """Members' roles and ends. Every change locks the organization and looks again."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from accounts.models import User
 from config.errors import NotFound
 from organizations.errors import AlreadyOwner, MemberInactive, NotAMember
 from organizations.events import record
-from organizations.models import Membership
+from organizations.models import Membership, MembershipQuerySet
 from organizations.owners import keep_an_owner
 from organizations.roles import Capability, Role
 from organizations.seats import Seat, lock_seat
-from organizations.services.joining import lock_person
+from organizations.services.inviting import withdraw_invitations
+from organizations.services.joining import lock_present
 
 
 @transaction.atomic
@@ -24,10 +27,13 @@ def update_member(
     new_role = Role(role or membership.role)
     stays_active = membership.is_active if is_active is None else is_active
     by.require_grant(new_role)
-    if new_role != Role.OWNER or not stays_active:
+    if new_role == Role.OWNER and stays_active:
+        _become_owner(membership)
+    else:
         _give_up_ownership(by, membership)
     _set_role(by, membership, new_role)
     _set_activity(by, membership, active=stays_active)
+    withdraw_invitations(by=by, user_id=user_id)
     return membership
 
 
@@ -60,20 +66,19 @@ def transfer_ownership(*, by: Seat, user_id: UUID) -> None:
     if user_id == by.user.pk:
         raise AlreadyOwner
     successor = _find_successor(by, user_id)
+    if by.as_superuser and successor.role == Role.OWNER:
+        raise AlreadyOwner
     _set_role(by, successor, Role.OWNER)
     own = by.organization.memberships.filter(user=by.user, role=Role.OWNER).first()
     if own is not None:
         _set_role(by, own, Role.ADMIN)
+        withdraw_invitations(by=by, user_id=by.user.pk)
     record("ownership.transferred", by=by, target=successor.user)
 
 
 def _find_successor(by: Seat, user_id: UUID) -> Membership:
     membership = _find(by, user_id)
-    # Locked, so that whoever takes over is not shut out in the same instant.
-    person = membership.user
-    if membership.is_active and person.is_active:
-        person = lock_person(user_id)
-    if not (membership.is_active and person.is_active and person.leaving_since is None):
+    if not membership.is_active or lock_present(user_id) is None:
         raise MemberInactive
     return membership
 
@@ -95,7 +100,9 @@ def _find(by: Seat, user_id: UUID) -> Membership:
 
 def _end(by: Seat, membership: Membership) -> None:
     _give_up_ownership(by, membership)
-    membership.delete()
+    number, _ = _row(membership).delete()
+    if not number:
+        raise NotFound
     removed = membership.user_id != by.user.pk
     record(
         "member.left",
@@ -111,11 +118,18 @@ def _give_up_ownership(by: Seat, membership: Membership) -> None:
         keep_an_owner(by.organization, without=membership.user_id)
 
 
+def _become_owner(membership: Membership) -> None:
+    """Locked, so that nobody who is just going is relied upon, nor who comes back to go
+    again. Who is out may be an owner, and counts for nothing.
+    """
+    everybody = User.objects.get_queryset()
+    everybody.filter(pk=membership.user_id).locked().first()
+
+
 def _set_role(by: Seat, membership: Membership, role: Role) -> None:
     previous = membership.role
     if role != previous:
-        membership.role = role
-        membership.save(update_fields=["role"])
+        _write(membership, role=role)
         record(
             "member.role_changed",
             by=by,
@@ -127,7 +141,20 @@ def _set_role(by: Seat, membership: Membership, role: Role) -> None:
 
 def _set_activity(by: Seat, membership: Membership, *, active: bool) -> None:
     if active != membership.is_active:
-        membership.is_active = active
-        membership.save(update_fields=["is_active"])
+        _write(membership, is_active=active)
         action = "member.activated" if active else "member.deactivated"
         record(action, by=by, target=membership.user)
+
+
+def _write(membership: Membership, **changes: Any) -> None:
+    """Raises NotFound where the person was anonymised meanwhile: that takes memberships
+    away without the organization's lock.
+    """
+    if not _row(membership).update(**changes):
+        raise NotFound
+    for name, value in changes.items():
+        setattr(membership, name, value)
+
+
+def _row(membership: Membership) -> MembershipQuerySet:
+    return Membership.objects.filter(pk=membership.pk)

@@ -8,11 +8,11 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from config import errors
 from config.api.messages import message
 from config.api.serializers import MessageSerializer
+from config.api.views import APIView
 from sessions_app import services
 from sessions_app.api.serializers import (
     LogoutSerializer,

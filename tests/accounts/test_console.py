@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 
@@ -263,11 +264,11 @@ def test_all_sessions_of_people_are_ended(console: Client, alice: User) -> None:
 def test_an_actor_who_lost_the_right_within_the_call_is_told(
     console: Client, root: User, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def demoted(_: Any) -> dict[Any, Any]:
+    def demoted(_: Any) -> QuerySet[User]:
         User.objects.filter(pk=root.pk).update(is_superuser=False)
-        return {}
+        return User.objects.none()
 
-    monkeypatch.setattr(departures, "guards", [demoted])
+    monkeypatch.setattr(departures, "stakes", [demoted])
     body = {"action": "deactivate", "_selected_action": [str(alice.pk)]}
     assert console.post(LIST, body).status_code == 302
     assert User.objects.get(pk=alice.pk).is_active

@@ -540,10 +540,54 @@ async def test_a_reader_that_does_not_read_holds_no_thread(
     stuck.set()
 
 
-async def test_a_stream_without_an_end_ends_with_the_deadline(
+async def test_slow_readers_hold_up_nobody_but_other_readers(
     make: Callable[..., Service],
 ) -> None:
-    service = make(WEB_THREADS=1, REQUEST_DEADLINE=timedelta(milliseconds=100))
+    service, stuck = make(WEB_THREADS=1), asyncio.Event()
+
+    async def full(message: Message) -> None:
+        if message.get("body", b"").startswith(b"3"):
+            await stuck.wait()
+
+    reading = [
+        asyncio.create_task(service.run(Exchange(send=full), "/streams/5"))
+        for _ in range(4)
+    ]
+    await until(lambda: service.hop.stream_slots.waiting)
+    assert (await service.ask("/quick")).status_code == 200
+    stuck.set()
+    await asyncio.gather(*reading)
+    assert door.closed == ["closed"] * 4
+
+
+async def test_a_stream_goes_on_for_as_long_as_it_is_read(
+    make: Callable[..., Service],
+) -> None:
+    service = make(REQUEST_DEADLINE=timedelta(milliseconds=200))
+
+    async def slow(message: Message) -> None:
+        await asyncio.sleep(0.05)
+
+    exchange = Exchange(send=slow)
+    await service.run(exchange, "/streams/10")
+    assert exchange.answer.content == b"0;1;2;3;4;5;6;7;8;9;"
+
+
+async def test_who_hangs_up_is_noticed_between_two_pieces(
+    make: Callable[..., Service], log: Log
+) -> None:
+    service = make(WEB_THREADS=1)
+    exchange = Exchange((END, GONE))
+    await service.run(exchange, "/streams/1000000000")
+    assert door.closed == ["closed"]
+    assert log.of("reader_gone")
+    assert not log.of("request_crashed")
+
+
+async def test_a_stream_without_an_end_ends_with_its_own_deadline(
+    make: Callable[..., Service],
+) -> None:
+    service = make(WEB_THREADS=1, STREAM_DEADLINE=timedelta(milliseconds=100))
     exchange = Exchange()
     with suppress(ConnectionAbortedError):
         await service.run(exchange, "/streams/1000000000")

@@ -253,7 +253,7 @@ def test_objects_have_the_fields_of_the_contract() -> None:
     session += " last_used_at created_at expires_at is_current"
     for name, fields in {"User": user, "Token": token, "Session": session}.items():
         assert set(fields.split()) <= shapes[name]["properties"].keys()
-    problem = "type title status detail instance success errors"
+    problem = "type title status detail instance success errors needs organizations"
     assert shapes["Problem"]["properties"].keys() == set(problem.split())
 
 

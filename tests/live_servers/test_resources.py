@@ -23,10 +23,10 @@ from tests.live_servers.conftest import CHEAP_HASHING, NO_LIMITS, Launched, Serv
 
 PROBE = ("-m", "uvicorn", "tests.live_servers.probe:application", "--port", "{port}")
 LOGINS = 30
-# Threads of a server, those of health and mail, and two servers.
-MOST_CONNECTIONS = 2 * (4 + 2)
+# Threads of a server, those of streams, health and mail, and two servers.
+MOST_CONNECTIONS = 2 * (4 + 4)
 # Everything that may run.
-THREADS = re.compile(r"MainThread|django_[0-3]|health_0|outbox")
+THREADS = re.compile(r"MainThread|django_[0-3]|stream_[01]|health_0|outbox")
 
 
 def burst(server: str, device: Pair, size: int = 100) -> list[Call]:
