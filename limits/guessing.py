@@ -13,7 +13,7 @@ from django.conf import settings
 from config import context
 from config.addresses import bucket
 from limits.errors import TooManyAttempts
-from limits.stores import Count, digest, store
+from limits.stores import Count, Settlement, digest, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,15 @@ def begin(account: str, *, generation: str = "") -> Attempt:
 def succeed(attempt: Attempt) -> None:
     """The proof was right: its own pair starts anew, the rest gets its count back."""
     if settings.RATELIMIT_ENABLE:
-        store().forget([attempt.pair_key, attempt.known_key])
-        others = [key for key in attempt.counted if key != attempt.pair_key]
-        store().give_back(others)
         lifetime = int(settings.KNOWN_ADDRESS_LIFETIME.total_seconds())
-        store().hit({attempt.known_key: lifetime})
+        others = [key for key in attempt.counted if key != attempt.pair_key]
+        store().settle(
+            Settlement(
+                forgotten=[attempt.pair_key],
+                given_back=others,
+                renewed={attempt.known_key: lifetime},
+            )
+        )
 
 
 def _refuse(counts: dict[str, Count], limits: dict[str, int]) -> None:

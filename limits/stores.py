@@ -9,7 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
@@ -51,6 +51,18 @@ class Store(Protocol):
         """Takes one off each."""
 
     def forget(self, keys: Sequence[str]) -> None: ...
+
+    def settle(self, account: "Settlement") -> None:
+        """All of it, in one round trip where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """`renewed` begin anew, at one, with a window of so many seconds."""
+
+    forgotten: Sequence[str] = ()
+    given_back: Sequence[str] = ()
+    renewed: Mapping[str, int] = field(default_factory=dict)
 
 
 def digest(*parts: str) -> str:
@@ -97,6 +109,11 @@ class DatabaseStore:
         for key in keys:
             Counter.objects.filter(key=key).delete()
 
+    def settle(self, account: Settlement) -> None:
+        self.forget([*account.forgotten, *account.renewed])
+        self.give_back(account.given_back)
+        self.hit(account.renewed)
+
 
 class RedisStore:
     """INCR, with the window set by the first; a pipeline is one round trip."""
@@ -113,7 +130,7 @@ class RedisStore:
         )
 
     def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
-        pipeline = self.client.pipeline()
+        pipeline = self._pipeline()
         for key, period in periods.items():
             pipeline.incr(self.PREFIX + key)
             pipeline.expire(self.PREFIX + key, period, nx=True)
@@ -125,7 +142,7 @@ class RedisStore:
         }
 
     def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        pipeline = self.client.pipeline()
+        pipeline = self._pipeline()
         for key in keys:
             pipeline.get(self.PREFIX + key)
             pipeline.ttl(self.PREFIX + key)
@@ -137,15 +154,26 @@ class RedisStore:
         }
 
     def give_back(self, keys: Sequence[str]) -> None:
-        pipeline = self.client.pipeline()
-        for key in keys:
+        self.settle(Settlement(given_back=keys))
+
+    def forget(self, keys: Sequence[str]) -> None:
+        self.settle(Settlement(forgotten=keys))
+
+    def settle(self, account: Settlement) -> None:
+        pipeline = self._pipeline()
+        for key in account.forgotten:
+            pipeline.delete(self.PREFIX + key)
+        for key in account.given_back:
             pipeline.decr(self.PREFIX + key)
             # A window that ended meanwhile must not come back as one without an end.
             pipeline.expire(self.PREFIX + key, STRAY_SECONDS, nx=True)
+        for key, period in account.renewed.items():
+            pipeline.set(self.PREFIX + key, 1, ex=period)
         pipeline.execute()
 
-    def forget(self, keys: Sequence[str]) -> None:
-        self.client.delete(*(self.PREFIX + key for key in keys))
+    def _pipeline(self) -> Any:
+        """Without MULTI, which answers twice for each: every command stands by itself."""
+        return self.client.pipeline(transaction=False)
 
 
 class MemoryStore:
@@ -183,6 +211,11 @@ class MemoryStore:
             for key in keys:
                 self.windows.pop(key, None)
 
+    def settle(self, account: Settlement) -> None:
+        self.forget([*account.forgotten, *account.renewed])
+        self.give_back(account.given_back)
+        self.hit(account.renewed)
+
     def _read(self, keys: Sequence[str], now: float) -> dict[str, Count]:
         return {
             key: Count(number, max(1, round(end - now)))
@@ -218,6 +251,9 @@ class ResilientStore:
 
     def forget(self, keys: Sequence[str]) -> None:
         self._try("forget", keys)
+
+    def settle(self, account: Settlement) -> None:
+        self._try("settle", account)
 
     def _try(self, verb: str, argument: Any) -> Any:
         if time.monotonic() >= self.broken_until:

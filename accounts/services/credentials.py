@@ -17,7 +17,7 @@ from audit import services as audit
 from audit.models import Outcome
 from limits import guessing
 from sessions_app.models import EndReason
-from sessions_app.services import Tokens, end_all_of, start_session
+from sessions_app.services import Tokens, begin_session, end_all_of
 
 
 def sign_in(*, email: str, password: str, device_id: str = "") -> Tokens:
@@ -31,7 +31,7 @@ def sign_in(*, email: str, password: str, device_id: str = "") -> Tokens:
 @transaction.atomic
 def _enter(user: User, device_id: str) -> Tokens:
     familiar = is_familiar(user, device_id)
-    tokens = start_session(user=user, device_id=device_id)
+    tokens = begin_session(user=user, device_id=device_id)
     if user.leaving_since:
         come_back(user)
     if not familiar:

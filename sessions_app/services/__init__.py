@@ -1,6 +1,6 @@
 """Signing in, staying signed in, and the end of it."""
 
-from sessions_app.services.beginnings import start_session
+from sessions_app.services.beginnings import begin_session, start_session
 from sessions_app.services.endings import (
     end_all_of,
     end_everybodys_sessions,
@@ -16,6 +16,7 @@ from sessions_app.services.rotation import rotate_session
 
 __all__ = [
     "Tokens",
+    "begin_session",
     "end_all_of",
     "end_everybodys_sessions",
     "end_session",
