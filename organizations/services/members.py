@@ -111,6 +111,7 @@ def _end(by: Seat, membership: Membership) -> None:
         role=membership.role,
         removed=removed,
     )
+    withdraw_invitations(by=by, user_id=membership.user_id)
 
 
 def _give_up_ownership(by: Seat, membership: Membership) -> None:

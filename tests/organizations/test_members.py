@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import User
 from audit.models import Event
-from organizations.models import Membership
+from organizations.models import Invitation, Membership
 from organizations.roles import Role
 from tests.config.refusals import fields, refused
 from tests.conftest import SignIn
@@ -253,3 +253,22 @@ def test_changes_are_thirty_a_minute(api: SignIn, acme: Tenant, method: str) -> 
     client, url = api(acme.owner), f"{acme.url}/members/{uuid4()}"
     assert {client.call(method, url).status_code for _ in range(30)} == {404}
     refused(client.call(method, url), 429, "too_many_requests")
+
+
+@pytest.mark.parametrize("way", ["removed", "left", "shut out", "demoted"])
+def test_what_somebody_sent_goes_with_the_right_to_send_it(
+    api: SignIn, acme: Tenant, way: str
+) -> None:
+    """Check 125: else it would come back to life with the right."""
+    body = {"email": "dana@example.com", "role": "member"}
+    assert api(acme.admin).post(f"{acme.url}/invitations", body).status_code == 201
+    owner, admin = api(acme.owner), acme.member_url(acme.admin)
+    answer = {
+        "removed": lambda: owner.delete(admin),
+        "left": lambda: api(acme.admin).post(f"{acme.url}/leave"),
+        "shut out": lambda: owner.patch(admin, {"is_active": False}),
+        "demoted": lambda: owner.patch(admin, {"role": "member"}),
+    }[way]()
+    assert answer.status_code == 200
+    assert Invitation.objects.get().status == "revoked"
+    assert Event.objects.filter(action="invitation.revoked").count() == 1
