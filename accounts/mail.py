@@ -101,6 +101,13 @@ def notify_address_changed(user: User, old_email: str, *, reserve: bool) -> None
         _queue("address_changed", user, link, **told)
 
 
+def notify_address_assigned(user: User, old_email: str) -> None:
+    """By a superuser: to the old address, without a way back."""
+    if _wanted("address_changed", user):
+        told = {"recipient": old_email, "new_email": masked(user.email)}
+        _queue("address_changed", user, "", **told)
+
+
 def notify_accounts_deleted(users: Sequence[User]) -> None:
     """By a superuser. In one statement."""
     if "account_deleted" not in settings.NOTICES_OFF:

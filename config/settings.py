@@ -322,6 +322,7 @@ RATE_LIMITS = env.numbers(
         "answer_invitation": 10,
         "organization_events": 60,
         "export_events": 5,
+        "admin_events": 120,
     },
 )
 # Failed sign-ins: how many, in how long.
@@ -421,6 +422,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Sessions", "description": "The devices that are signed in."},
         {"name": "Organizations", "description": "Tenants, their members and events."},
         {"name": "Invitations", "description": "Inviting, and being invited."},
+        {"name": "Administration", "description": "Everything, for superusers."},
     ],
 }
 

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config import pages
+from config.stats import StatsView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(
@@ -16,6 +17,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
                 path("", include("accounts.api.urls")),
                 path("", include("sessions_app.api.urls")),
                 path("", include("organizations.api.urls")),
+                path("", include("audit.api.urls")),
+                path("admin/stats", StatsView.as_view()),
             ]
         ),
     ),

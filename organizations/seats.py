@@ -12,6 +12,7 @@ from organizations.models import (
     Invitation,
     InvitationQuerySet,
     Organization,
+    OrganizationQuerySet,
 )
 from organizations.roles import NEEDS, Capability, Role, has
 
@@ -75,6 +76,11 @@ def organizations_of(user: User, *, is_active: bool) -> list[Organization]:
     if is_active:
         return list(named)
     return [organization.without_contents() for organization in named]
+
+
+def all_organizations(superuser: User) -> OrganizationQuerySet:
+    """With the superuser's own role, and counts, in the same statement."""
+    return Organization.objects.seen_by(superuser.pk).with_member_counts()
 
 
 def invitations_of(user: User) -> InvitationQuerySet:

@@ -3,11 +3,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class IsSuperuser(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(getattr(request.user, "is_superuser", False))
-
-
 class IsSelfOrSuperuser(BasePermission):
     """Another's is 403, known or not."""
 

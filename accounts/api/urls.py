@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api import links, sign_in, views
+from accounts.api import admin_views, links, sign_in, views
 
 urlpatterns = [
     path("auth/register", sign_in.RegisterView.as_view()),
@@ -21,4 +21,11 @@ urlpatterns = [
     path("users/me/export", views.MyExportView.as_view()),
     path("users/me/password", views.MyPasswordView.as_view()),
     path("users/<uuid:user_id>", views.UserView.as_view()),
+    path("admin/users", admin_views.UserListView.as_view()),
+    path("admin/users/bulk-action", admin_views.BulkActionView.as_view()),
+    path("admin/users/<uuid:user_id>", admin_views.UserView.as_view()),
+    path("admin/users/<uuid:user_id>/activate", admin_views.ActivationView.as_view()),
+    path("admin/users/<uuid:user_id>/deactivate", admin_views.DeactivationView.as_view()),
+    path("admin/sessions", admin_views.SessionListView.as_view()),
+    path("admin/sessions/<uuid:session_id>", admin_views.SessionView.as_view()),
 ]

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
-from accounts.api.permissions import IsSelfOrSuperuser, IsSuperuser
+from accounts.api.permissions import IsSelfOrSuperuser
 from accounts.api.serializers import (
     AddressChangeSerializer,
     ExportSerializer,
@@ -28,6 +28,7 @@ from accounts.models import User
 from config import errors
 from config.api.messages import message
 from config.api.pages import order, page_of
+from config.api.permissions import SUPERUSERS_ONLY
 from config.api.serializers import MessageSerializer
 from config.api.views import APIView
 from limits.errors import TooManyAttempts
@@ -130,7 +131,7 @@ class MyPasswordView(APIView):
 
 
 class UserListView(APIView):
-    permission_classes = [IsAuthenticated, IsSuperuser]
+    permission_classes = SUPERUSERS_ONLY
     refusals: ClassVar = {"GET": [errors.PermissionDenied, errors.ValidationFailed]}
 
     @extend_schema(
@@ -141,15 +142,7 @@ class UserListView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Everybody, for superusers."""
-        query = UserListQuery.read(request)
-        people = User.objects.existing()
-        for name in ("is_active", "is_superuser"):
-            if name in query:
-                people = people.filter(**{name: query[name]})
-        if query.get("search"):
-            people = people.matching(query["search"])
-        rows = order(people, by=query["sort_by"], direction=query["sort_order"])
-        return Response(page_of(rows, query, UserSerializer))
+        return Response(page_of_people(request))
 
 
 class UserView(APIView):
@@ -191,6 +184,18 @@ class UserView(APIView):
             raise errors.PermissionDenied
         services.delete_user(user_id=user_id, by=caller(request))
         return message("The user is deleted.")
+
+
+def page_of_people(request: Request) -> dict[str, Any]:
+    query = UserListQuery.read(request)
+    people = User.objects.existing()
+    for name in ("is_active", "is_superuser"):
+        if name in query:
+            people = people.filter(**{name: query[name]})
+    if query.get("search"):
+        people = people.matching(query["search"])
+    rows = order(people, by=query["sort_by"], direction=query["sort_order"])
+    return page_of(rows, query, UserSerializer)
 
 
 def update(request: Request, user: User, shape: type[ProfileSerializer]) -> Response:

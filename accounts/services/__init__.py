@@ -1,5 +1,6 @@
 """What people do with their accounts, and what superusers do with people's."""
 
+from accounts.services.administering import create_user, edit_user
 from accounts.services.credentials import (
     change_password,
     set_password,
@@ -15,6 +16,7 @@ from accounts.services.moving import (
 )
 from accounts.services.people import (
     activate_users,
+    change_in_bulk,
     deactivate_users,
     delete_user,
     set_activity,
@@ -31,12 +33,15 @@ from accounts.services.verification import resend_verification, verify_email
 
 __all__ = [
     "activate_users",
+    "change_in_bulk",
     "change_password",
     "come_back",
     "confirm_address",
+    "create_user",
     "deactivate_users",
     "delete_user",
     "disown",
+    "edit_user",
     "ensure_superuser",
     "export_account",
     "leave",

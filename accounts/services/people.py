@@ -1,6 +1,6 @@
 """The one way out of activity for people, and the rights that must not run out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -131,6 +131,21 @@ def activate_users(
     )
     audit.record_each("user.activated", inactive, actor=by)
     return {pk: NotFound() for pk in wanted - people.keys()}
+
+
+def change_in_bulk(
+    *, action: str, user_ids: Collection[UUID], by: User
+) -> dict[UUID, DomainError]:
+    """`activate`, `deactivate` or `delete`, never oneself; who is refused, and why.
+
+    Raises PermissionDenied.
+    """
+    ids = sorted(set(user_ids) - {by.pk})
+    if action == "activate":
+        refused = activate_users(user_ids=ids, by=by)
+    else:
+        refused = deactivate_users(user_ids=ids, by=by, delete=action == "delete")
+    return refused | ({by.pk: OwnAccount()} if by.pk in user_ids else {})
 
 
 def set_activity(*, user: User, active: bool, by: User) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -10,9 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.exports import as_csv, as_jsonl
-from audit.models import Event, EventQuerySet
-from audit.pages import EventQuery, EventSerializer, narrowed
+from audit.pages import EventQuery, EventSerializer, as_file, narrowed
 from config import errors
 from config.api.pages import PaginationSerializer, order, page_of
 from limits import rates
@@ -52,24 +49,6 @@ class EventListView(OrganizationView):
         events = narrowed(self.seat.organization_events, query)
         if query["format"] != "json":
             rates.enforce("export_events", subject(request))
-            return as_file(events, query["format"])
+            return as_file(events, query["format"], EventSerializer)
         rows = order(events, by="pk", direction=query["sort_order"])
         return Response(page_of(rows, query, EventSerializer))
-
-
-def as_file(events: EventQuerySet, ending: str) -> StreamingHttpResponse:
-    serializer = EventSerializer()
-
-    def describe(event: Event) -> dict[str, Any]:
-        return serializer.to_representation(event)
-
-    if ending == "csv":
-        chunks = as_csv(events, describe, list(serializer.fields))
-        kind = "text/csv; charset=utf-8"
-    else:
-        chunks = as_jsonl(events, describe)
-        kind = "application/x-ndjson"
-    disposition = f'attachment; filename="events.{ending}"'
-    return StreamingHttpResponse(
-        chunks, content_type=kind, headers={"Content-Disposition": disposition}
-    )

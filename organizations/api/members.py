@@ -1,6 +1,6 @@
 """The members of an organization."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -23,9 +23,23 @@ from organizations.api.serializers import (
 )
 from organizations.errors import NotAMember, RoleTooHigh, RoleTooLow
 from organizations.roles import Capability
+from organizations.seats import Seat
 
 TAGS = ["Organizations"]
 TOUCHING = [NotAMember, RoleTooLow, RoleTooHigh, errors.NotFound, LastOwner]
+
+
+def page_of_members(seat: Seat, request: Request) -> dict[str, Any]:
+    query = MemberQuery.read(request)
+    members = seat.organization.memberships.listed()
+    members = members.filter(is_active=query["is_active"])
+    if "role" in query:
+        members = members.filter(role=query["role"])
+    if query.get("search"):
+        members = members.matching(query["search"])
+    by = MEMBER_ORDERS[query["sort_by"]]
+    rows = order(members, by=by, direction=query["sort_order"])
+    return page_of(rows, query, MemberSerializer)
 
 
 class MemberListView(OrganizationView):
@@ -40,16 +54,7 @@ class MemberListView(OrganizationView):
     )
     def get(self, request: Request, organization: str) -> Response:
         """The members, in the order in which they joined unless told otherwise."""
-        query = MemberQuery.read(request)
-        members = self.seat.organization.memberships.listed()
-        members = members.filter(is_active=query["is_active"])
-        if "role" in query:
-            members = members.filter(role=query["role"])
-        if query.get("search"):
-            members = members.matching(query["search"])
-        by = MEMBER_ORDERS[query["sort_by"]]
-        rows = order(members, by=by, direction=query["sort_order"])
-        return Response(page_of(rows, query, MemberSerializer))
+        return Response(page_of_members(self.seat, request))
 
 
 class MemberView(OrganizationView):

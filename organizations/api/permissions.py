@@ -18,6 +18,11 @@ def caller(request: Request) -> User:
     return cast(User, request.user)
 
 
+def seat_of_superuser(request: Request, organization_id: UUID) -> Seat:
+    """For calls that only superusers reach. Raises NotFound."""
+    return take_seat(caller(request), organization_id)
+
+
 class SeatAllows(BasePermission):
     """The capability that the view names for this method in `needs`."""
 

@@ -22,7 +22,7 @@ DESCRIPTION_LENGTH = 2000
 
 
 @extend_schema_serializer(examples=answer(examples.ORGANIZATION))
-class OrganizationSerializer(ReadSerializer):
+class OrganizationSerializer(RowSerializer):
     """A tenant, as its members see it."""
 
     id = serializers.UUIDField()

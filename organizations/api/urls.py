@@ -1,6 +1,12 @@
 from django.urls import path, register_converter
 
-from organizations.api import events, invitations, members, organizations
+from organizations.api import (
+    admin_views,
+    events,
+    invitations,
+    members,
+    organizations,
+)
 
 
 class AddressConverter:
@@ -18,6 +24,7 @@ class AddressConverter:
 register_converter(AddressConverter, "organization")
 
 ONE = "organizations/<organization:organization>"
+ADMIN_ONE = "admin/organizations/<uuid:organization_id>"
 
 urlpatterns = [
     path("organizations", organizations.OrganizationListView.as_view()),
@@ -39,4 +46,8 @@ urlpatterns = [
     path("invitations/preview", invitations.InvitationPreviewView.as_view()),
     path("invitations/accept", invitations.InvitationAcceptView.as_view()),
     path("invitations/decline", invitations.InvitationDeclineView.as_view()),
+    path("admin/organizations", admin_views.OrganizationListView.as_view()),
+    path(ADMIN_ONE, admin_views.OrganizationView.as_view()),
+    path(f"{ADMIN_ONE}/members", admin_views.MemberListView.as_view()),
+    path(f"{ADMIN_ONE}/members/<uuid:user_id>", admin_views.MemberView.as_view()),
 ]

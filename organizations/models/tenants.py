@@ -46,6 +46,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         )
         return self.filter(pk__in=own.values("organization"))
 
+    def matching(self, text: str) -> Self:
+        """Part of the name or of the slug, whatever the case; no wildcards."""
+        return self.filter(Q(name__icontains=text) | Q(slug__icontains=text))
+
     def locked(self) -> Self:
         """In id order, so that two who lock several never wait for each other."""
         return self.select_for_update(no_key=True).order_by("pk")

@@ -10,6 +10,7 @@ from organizations.services.arriving import (
 )
 from organizations.services.forgetting import forget_person
 from organizations.services.founding import (
+    administer_organization,
     create_organization,
     delete_organization,
     set_organization_activity,
@@ -22,6 +23,7 @@ from organizations.services.inviting import (
     revoke_invitation,
 )
 from organizations.services.members import (
+    add_member,
     leave_organization,
     remove_member,
     transfer_ownership,
@@ -30,6 +32,8 @@ from organizations.services.members import (
 
 __all__ = [
     "accept_invitation",
+    "add_member",
+    "administer_organization",
     "create_organization",
     "decline_invitation",
     "delete_organization",

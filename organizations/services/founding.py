@@ -101,6 +101,16 @@ def set_organization_activity(*, by: Seat, active: bool) -> Organization:
 
 
 @transaction.atomic
+def administer_organization(
+    *, by: Seat, is_active: bool | None = None, **changes: Any
+) -> Organization:
+    """As `update_organization` and `set_organization_activity`, all of it or nothing."""
+    if is_active is not None:
+        set_organization_activity(by=by, active=is_active)
+    return update_organization(by=by, **changes)
+
+
+@transaction.atomic
 def delete_organization(*, by: Seat) -> None:
     """With members and invitations, for good; its events stay. Raises RoleTooLow."""
     by = lock_seat(by)

@@ -14,7 +14,26 @@ from organizations.owners import keep_an_owner
 from organizations.roles import Capability, Role
 from organizations.seats import Seat, lock_seat
 from organizations.services.inviting import withdraw_invitations
-from organizations.services.joining import lock_present
+from organizations.services.joining import join, lock_present
+
+
+@transaction.atomic
+def add_member(*, by: Seat, user_id: UUID, role: Role) -> Membership:
+    """Without asking the person: for superusers.
+
+    Raises NotFound, RoleTooLow, RoleTooHigh, AlreadyMember, MemberInactive,
+    TooManyMembers, TooManyOrganizations.
+    """
+    by = lock_seat(by)
+    by.require_grant(role)
+    if not User.objects.existing().filter(pk=user_id).exists():
+        raise NotFound
+    person = lock_present(user_id)
+    if person is None:
+        raise MemberInactive
+    membership = join(by.organization, person, role)
+    record("member.joined", by=by, target=person, role=role.value)
+    return membership
 
 
 @transaction.atomic

@@ -65,7 +65,7 @@ def test_a_page_beyond_the_end_reads_no_rows(api: SignIn, root: User) -> None:
 def test_a_sign_in_costs_the_same_however_many_devices_there_are(
     api: SignIn, alice: User
 ) -> None:
-    """The person, one to know the device by, eight for the session, its event and the
+    """The person, one to know the device by, six for the session, its event and the
     surplus, the rest for counting: one less once the address is known, since the account
     is not counted then. The first time of all, two more make sure that it is.
     """
@@ -75,7 +75,7 @@ def test_a_sign_in_costs_the_same_however_many_devices_there_are(
         for _ in range(devices):
             api(alice)
         costs.append(len(statements(api(), "POST", "/auth/login", body)))
-    assert costs == ([20, 17, 17] if COUNTS_HERE else [12, 10, 10])
+    assert costs == ([18, 15, 15] if COUNTS_HERE else [10, 8, 8])
 
 
 def test_a_failed_sign_in_costs_the_same_whoever_is_meant(

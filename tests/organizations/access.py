@@ -164,6 +164,7 @@ def fill(
     """
     return path.format(
         organization=at or place.pk,
+        organization_id=at or place.pk,
         user_id=nested or place.colleague.pk,
         invitation_id=nested or place.invitation.pk,
         session_id=session or uuid4(),
@@ -218,6 +219,7 @@ def always(**body: Any) -> Callable[[Place, User], Any]:
 
 
 ONE = "/organizations/{organization}"
+ONE_BY_ID = "/organizations/{organization_id}"
 FORMS = {"POST /auth/login/oauth"}
 # What is sent with a call, so that nothing but a right is in its way.
 BODIES: dict[str, Callable[[Place, User], Any]] = {
@@ -258,4 +260,18 @@ BODIES: dict[str, Callable[[Place, User], Any]] = {
     "POST /invitations/preview": invited,
     "POST /invitations/accept": invited,
     "POST /invitations/decline": invited,
+    "POST /admin/users": always(
+        email="new@example.com", password=NEW_PASSWORD, first_name="New"
+    ),
+    "PUT /admin/users/{user_id}": always(first_name="New"),
+    "POST /admin/users/bulk-action": lambda place, _: {
+        "action": "deactivate",
+        "user_ids": [str(place.colleague.pk)],
+    },
+    "POST /admin/organizations": always(name="New", slug="new"),
+    f"PUT /admin{ONE_BY_ID}": always(name="New"),
+    f"POST /admin{ONE_BY_ID}/members": lambda *_: {
+        "user_id": str(UserFactory.create().pk),
+        "role": "member",
+    },
 }

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from audit import services as audit
 from audit.exports import BATCH
 from audit.models import Event
-from organizations.api.events import as_file
+from audit.pages import EventSerializer, as_file
 from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.factories import UserFactory
@@ -118,7 +118,8 @@ def test_filters_narrow_the_file(api: SignIn, acme: Tenant, form: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_happens_meanwhile_is_for_the_next_file(acme: Tenant, form: str) -> None:
     ids = many(acme, BATCH + 2)
-    answer = as_file(Event.objects.filter(organization_id=acme.organization.pk), form)
+    events = Event.objects.filter(organization_id=acme.organization.pk)
+    answer = as_file(events, form, EventSerializer)
     chunks = iter(answer)
     begun = list(islice(chunks, 2 if form == "csv" else 1))
     many(acme, 3)
