@@ -5,52 +5,31 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from accounts.api.fields import AddressField, LocaleField, PhoneField
-from accounts.api.serializers import NAME_LENGTH, password_field
-from config.api.fields import LineField, without_null
+from accounts.api.fields import AddressField, LocaleField
+from accounts.api.serializers import ProfileSerializer, RegisterSerializer
 from config.api.pages import PageQuery, PaginationSerializer
-from config.api.serializers import RefusedField, RowSerializer
+from config.api.serializers import RowSerializer
 
 MAXIMUM_BULK = 100
 
 
-class NewUserSerializer(serializers.Serializer[Any]):
+class NewUserSerializer(RegisterSerializer):
     """As at registration, and what only a superuser may give."""
 
-    email = AddressField()
-    password = password_field(
-        help_text="12 to 128 characters of any kind, hard to guess."
-    )
-    first_name = LineField(max_length=NAME_LENGTH)
-    last_name = LineField(
-        max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
-    )
-    phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
+    invitation_token = None  # type: ignore[assignment]  # how DRF drops an inherited field
     locale = LocaleField(required=False, allow_blank=True, allow_null=True)
     is_superuser = serializers.BooleanField(default=False)
     is_active = serializers.BooleanField(default=True)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return without_null(attrs)
-
 
 @extend_schema_serializer(exclude_fields=("password",))
-class UserChangeSerializer(serializers.Serializer[Any]):
+class UserChangeSerializer(ProfileSerializer):
     """Any of these; a password is nobody's to choose but its owner's."""
 
-    email = AddressField(required=False)
-    first_name = LineField(max_length=NAME_LENGTH, required=False)
-    last_name = LineField(
-        max_length=NAME_LENGTH, required=False, allow_blank=True, allow_null=True
-    )
-    phone_number = PhoneField(required=False, allow_blank=True, allow_null=True)
-    locale = LocaleField(required=False, allow_blank=True, allow_null=True)
-    is_active = serializers.BooleanField(required=False)
-    is_superuser = serializers.BooleanField(required=False)
-    password = RefusedField()
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return without_null(attrs)
+    preferences = None  # type: ignore[assignment]  # as above
+    email = AddressField(required=False)  # type: ignore[assignment]  # allowed here, refused in the parent
+    is_active = serializers.BooleanField(required=False)  # type: ignore[assignment]  # as above
+    is_superuser = serializers.BooleanField(required=False)  # type: ignore[assignment]  # as above
 
 
 class BulkActionSerializer(serializers.Serializer[Any]):

@@ -78,7 +78,11 @@ def tenant(base: str) -> dict[str, str]:
     invited = {"email": f"{uuid4()}@example.com", "role": "member"}
     path = f"/organizations/{organization}/invitations"
     invitation = ask(base, "POST", path, invited, token=token).json["id"]
-    return {"organization": organization, "invitation_id": invitation}
+    return {
+        "organization": organization,
+        "organization_id": organization,
+        "invitation_id": invitation,
+    }
 
 
 @contract.include(path_regex=r"\{").parametrize()
