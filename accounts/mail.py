@@ -101,11 +101,10 @@ def notify_address_changed(user: User, old_email: str, *, reserve: bool) -> None
         _queue("address_changed", user, link, **told)
 
 
-def notify_address_assigned(user: User, old_email: str) -> None:
-    """By a superuser: to the old address, without a way back."""
+def notify_address_assigned(user: User, new_email: str) -> None:
+    """By a superuser: to the address that the person still has, without a way back."""
     if _wanted("address_changed", user):
-        told = {"recipient": old_email, "new_email": masked(user.email)}
-        _queue("address_changed", user, "", **told)
+        _queue("address_changed", user, "", new_email=masked(new_email))
 
 
 def notify_accounts_deleted(users: Sequence[User]) -> None:

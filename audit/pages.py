@@ -53,9 +53,7 @@ class WholeEventSerializer(EventSerializer):
 
 
 class LogQuery(EventQuery):
-    """Page by page by where the last one ended: no count, and none is slower than the
-    first.
-    """
+    """Page by page by where the last one ended, so nothing is counted."""
 
     page = None  # type: ignore[assignment]  # how DRF drops an inherited field
     sort_order = None  # type: ignore[assignment]  # how DRF drops an inherited field

@@ -88,11 +88,11 @@ def _registrations(
 
 
 def _largest_organizations() -> list[dict[str, Any]]:
-    counted = Organization.objects.annotate(
-        members=Count("memberships", filter=Q(memberships__is_active=True))
-    )
-    largest = counted.order_by("-members", "name", "pk").values_list("name", "members")
-    return [{"name": name, "value": value} for name, value in largest[:LARGEST]]
+    counted = Organization.objects.with_member_counts()
+    # Named apart: the types know no annotation that another module made.
+    largest, share = ("-member_count", "name", "pk"), ("name", "member_count")
+    shares = counted.order_by(*largest).values_list(*share)[:LARGEST]
+    return [{"name": name, "value": value} for name, value in shares]
 
 
 def _midnight(day: date) -> datetime:

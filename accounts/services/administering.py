@@ -4,14 +4,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts import mail
-from accounts.addresses import email_key
-from accounts.errors import AddressTaken
-from accounts.models import User
+from accounts.addresses import same_mailbox
+from accounts.errors import AddressTaken, OwnAccount
+from accounts.models import Proof, Purpose, User
 from accounts.passwords import check_password_rules
 from accounts.services.moving import refuse_promised
-from accounts.services.people import update_rights
+from accounts.services.people import lock_in_charge, set_activity, update_rights
 from accounts.services.profiles import update_profile
 from audit import services as audit
 
@@ -51,34 +52,45 @@ def edit_user(
     is_active: bool | None = None,
     **profile: Any,
 ) -> None:
-    """All of it or nothing; what is as it was is no change. Raises AddressTaken, and what
-    `update_rights` and `set_activity` raise.
+    """All of it or nothing; what is as it was is no change. One's own address is moved as
+    everybody's: with the password, and a way back.
+
+    Raises AddressTaken, OwnAccount, and what `update_rights` and `set_activity` raise.
     """
+    # First, since it locks what is at stake before people.
+    if is_active is not None and is_active != user.is_active:
+        set_activity(user=user, active=is_active, by=by)
+    lock_in_charge(user=user, by=by)
     if is_superuser is not None and is_superuser != user.is_superuser:
         # The console is for superusers: staff without the right see nothing of it.
         update_rights(user=user, by=by, is_staff=is_superuser, is_superuser=is_superuser)
-        user.is_staff = user.is_superuser = is_superuser
+        user.refresh_from_db(fields=["is_staff", "is_superuser", "updated_at"])
     if email is not None and email != user.email:
         _assign_address(user, by, email)
-    active = None if is_active == user.is_active else is_active
-    update_profile(user=user, by=by, is_active=active, **profile)
+    changed = {k: v for k, v in profile.items() if getattr(user, k) != v}
+    update_profile(user=user, by=by, **changed)
 
 
 def _assign_address(user: User, by: User, email: str) -> None:
-    """Nobody has shown that it is theirs. The old one gets a notice, and no way back: its
-    mail may be the reason.
+    """Nobody has shown that it is theirs. The old one gets a notice, and no way back is
+    left, nor one from before: who reads its mail may be the reason.
     """
-    old = user.email
-    user.email = email
-    user.email_verified = user.email_verified and email_key(old) == email_key(email)
-    _write(user, update_fields=["email", "email_verified"])
+    if user.pk == by.pk:
+        raise OwnAccount
+    same = same_mailbox(user.email, email)
+    if not same:
+        mail.notify_address_assigned(user, email)
+    user.email_verified = user.email_verified and same
+    user.email, user.updated_at = email, timezone.now()
+    _write(user, update_fields=["email", "email_verified", "updated_at"])
+    Proof.objects.of(user.pk).filter(purpose=Purpose.RETURN_ADDRESS).delete()
     audit.record("email.changed", actor=by, target=user)
-    mail.notify_address_assigned(user, old)
     _ask_to_verify(user)
 
 
 def _ask_to_verify(user: User) -> None:
-    if settings.EMAIL_VERIFICATION != "off" and not user.email_verified:
+    asked = settings.EMAIL_VERIFICATION != "off" and user.is_active
+    if asked and not user.email_verified:
         mail.queue_verification(user)
 
 

@@ -152,7 +152,7 @@ def set_activity(*, user: User, active: bool, by: User) -> None:
     """Raises OwnAccount, LastSuperuser, NotFound, PermissionDenied, or what a guard
     names.
     """
-    if user.pk == by.pk:
+    if user.pk == by.pk and not active:
         raise OwnAccount
     change = activate_users if active else deactivate_users
     raise_first(change(user_ids=[user.pk], by=by))
@@ -172,14 +172,21 @@ def raise_first(refused: dict[UUID, DomainError]) -> None:
         raise refusal
 
 
+def lock_in_charge(*, user: User, by: User) -> User:
+    """The person, and every active superuser: `by` is still one. Raises PermissionDenied,
+    NotFound.
+    """
+    people = lock_people({user.pk})
+    _in_charge(people, by)
+    if user.pk not in people:
+        raise NotFound
+    return people[user.pk]
+
+
 @transaction.atomic
 def update_rights(*, user: User, by: User, is_staff: bool, is_superuser: bool) -> None:
     """Raises OwnAccount for a right of one's own, LastSuperuser, PermissionDenied."""
-    people = lock_people({user.pk})
-    _in_charge(people, by)
-    stored = people.get(user.pk)
-    if stored is None:
-        raise NotFound
+    stored = lock_in_charge(user=user, by=by)
     if (stored.is_staff, stored.is_superuser) == (is_staff, is_superuser):
         return
     if user.pk == by.pk:

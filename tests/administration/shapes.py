@@ -1,0 +1,70 @@
+"""What each object of an answer consists of."""
+
+USER = {
+    "id",
+    "email",
+    "first_name",
+    "last_name",
+    "phone_number",
+    "is_active",
+    "is_superuser",
+    "locale",
+    "email_verified",
+    "preferences",
+    "created_at",
+    "updated_at",
+}
+ORGANIZATION = {
+    "id",
+    "name",
+    "slug",
+    "description",
+    "is_active",
+    "settings",
+    "created_at",
+    "updated_at",
+    "member_count",
+    "my_role",
+}
+MEMBER = {
+    "user_id",
+    "email",
+    "first_name",
+    "last_name",
+    "role",
+    "is_active",
+    "joined_at",
+}
+SESSION = {
+    "id",
+    "user_id",
+    "user_email",
+    "user_full_name",
+    "device_name",
+    "device_id",
+    "ip_address",
+    "location_city",
+    "location_country",
+    "last_used_at",
+    "created_at",
+    "expires_at",
+    "is_active",
+}
+EVENT = {
+    "id",
+    "at",
+    "action",
+    "outcome",
+    "actor_id",
+    "actor_label",
+    "target_type",
+    "target_id",
+    "target_label",
+    "data",
+    "organization_id",
+    "session_id",
+    "address",
+    "agent",
+    "request_id",
+}
+PAGINATION = {"total", "page", "page_size", "total_pages", "has_next", "has_prev"}
