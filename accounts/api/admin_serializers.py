@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from accounts.api.fields import AddressField, LocaleField
 from accounts.api.serializers import ProfileSerializer, RegisterSerializer
+from config.api.fields import IdField
 from config.api.pages import PageQuery, PaginationSerializer
 from config.api.serializers import RowSerializer
 
@@ -35,7 +36,7 @@ class UserChangeSerializer(ProfileSerializer):
 class BulkActionSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=("activate", "deactivate", "delete"))
     user_ids = serializers.ListField(
-        child=serializers.UUIDField(), min_length=1, max_length=MAXIMUM_BULK
+        child=IdField(), min_length=1, max_length=MAXIMUM_BULK
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -22,6 +23,15 @@ class LineField(serializers.CharField):
         if any(unicodedata.category(c) == "Cc" for c in text if c != "\0"):
             self.fail("control_characters_not_allowed")
         return text
+
+
+class IdField(serializers.UUIDField):
+    """A UUID as text: DRF would take the number 1, and true, for one as well."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
 
 
 class ObjectField(serializers.DictField):

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from config.api.fields import IdField
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from organizations.api.serializers import (
     FoundingSerializer,
@@ -37,7 +38,7 @@ class OrganizationEditSerializer(OrganizationChangeSerializer):
 
 
 class NewMemberSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField()
+    user_id = IdField()
     role = serializers.ChoiceField(choices=Role.choices)
 
     def validate_role(self, role: str) -> Role:

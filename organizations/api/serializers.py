@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from accounts.addresses import MAXIMUM_LENGTH, email_key
 from config.api.examples import answer, request
-from config.api.fields import LineField, ObjectField, without_null
+from config.api.fields import IdField, LineField, ObjectField, without_null
 from config.api.pages import MAXIMUM_SEARCH, PageQuery, PaginationSerializer
 from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RowSerializer
@@ -175,7 +175,7 @@ class MemberChangeSerializer(serializers.Serializer[Any]):
 
 
 class SuccessorSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField(help_text="A member.")
+    user_id = IdField(help_text="A member.")
 
 
 # --- Invitations -------------------------------------------------------------------
@@ -249,7 +249,7 @@ class AnswerSerializer(serializers.Serializer[Any]):
     """The token of the mail, or the id of one of the caller's invitations."""
 
     token = serializers.CharField(max_length=256, required=False)
-    id = serializers.UUIDField(required=False)
+    id = IdField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "token" in attrs:

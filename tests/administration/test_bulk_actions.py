@@ -217,3 +217,11 @@ def test_nobody_else_does_anything_to_many(
     refused(answer, 403, "permission_denied")
     assert User.objects.get(pk=alice.pk).is_active
     assert not Session.objects.exclude(ended_at=None).exists()
+
+
+@pytest.mark.parametrize("value", [1, True, 1.5, None, [], {}, "1", "abc"])
+def test_what_is_no_id_is_told_by_its_place(boss: Api, value: Any) -> None:
+    body = {"action": "activate", "user_ids": [value]}
+    answer = boss.post("/admin/users/bulk-action", body)
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["user_ids.0"]

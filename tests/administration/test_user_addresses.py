@@ -160,3 +160,18 @@ def test_whose_address_was_verified_is_always_told(
         changed(boss, person, email=f"old{number}@example.com")
     changed(boss, dora, email=NEW)
     assert len(mails("address_changed", to="dora@example.com")) == 1
+
+
+def test_one_s_own_address_takes_the_password_to_move(boss: Api, root: User) -> None:
+    """Check 103: a stolen access token must not be enough."""
+    refused(put(boss, root, email=NEW, first_name="N"), 403, "own_account")
+    row = User.objects.get(pk=root.pk)
+    assert (row.email, row.first_name, mails()) == ("root@example.com", "Root", [])
+
+
+def test_who_is_shut_out_gets_no_link_that_is_dead(boss: Api, dora: User) -> None:
+    boss.post(f"/admin/users/{dora.pk}/deactivate")
+    changed(boss, dora, email=NEW)
+    assert mails("verify_email") == []
+    changed(boss, dora, email="third@example.com", is_active=True)
+    assert len(mails("verify_email", to="third@example.com")) == 1
