@@ -204,8 +204,8 @@ REVIVED = """
 
 # --- Everything in opposite orders ---------------------------------------------------
 
-BATCHES = 5
-BATCH = 100
+BATCHES = 10
+BATCH = 50
 
 
 @dataclass(frozen=True)

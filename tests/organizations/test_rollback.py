@@ -136,7 +136,7 @@ RECORDS = {
     "shut out": ["member.deactivated"],
     "both": ["member.role_changed", "member.deactivated"],
     "remove": ["member.left"],
-    "leave": ["member.left"],
+    "leave": ["member.left", "invitation.revoked"],
     "transfer": ["member.role_changed"] * 2 + ["ownership.transferred"],
     "invite": ["invitation.created"],
     "renew": ["invitation.renewed"],
