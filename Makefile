@@ -187,6 +187,14 @@ BENCH_SECONDS ?= 10
 bench: $(RUNTIME) ## Compare with stock DRF and SimpleJWT under load (BENCH_SECONDS=10 ARGS=--write)
 	@BENCH_SECONDS="$(BENCH_SECONDS)" .venv/bin/python -m benchmarks.run $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: $(RUNTIME) ## Compare ten thousand people with a million on PostgreSQL (ARGS=--write)
+	@.venv/bin/python -m benchmarks.growth $(ARGS)
+
+.PHONY: faults
+faults: $(DEVELOPMENT) ## Break a database, a Redis and servers of its own (ARGS="--only S1,S3 --write")
+	@.venv/bin/python -m benchmarks.faults $(ARGS)
+
 # --- Cleaning -----------------------------------------------------------------------
 .PHONY: clean
 clean: ## Delete what was installed or made here, but neither .env nor a database

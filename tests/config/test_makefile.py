@@ -27,6 +27,8 @@ TARGETS = [
     "test-cov",
     "openapi",
     "bench",
+    "bench-growth",
+    "faults",
     "clean",
     "help",
 ]

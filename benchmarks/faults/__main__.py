@@ -1,0 +1,109 @@
+"""`python -m benchmarks.faults [--only S1,S3] [--seconds N] [--write]`"""
+
+import os
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.failures import RunFailed, ToolMissing
+from benchmarks.faults import (
+    exhausted,
+    hostile,
+    killed_worker,
+    lost_database,
+    lost_redis,
+    rolling,
+    storm,
+    table,
+)
+from benchmarks.faults.engines import engines
+from benchmarks.faults.outcome import Outcome
+from benchmarks.faults.service import Bench
+
+RESULTS = Path(__file__).parent.parent / "FAULTS.md"
+FAILED, UNUSABLE, ENDED = 1, 2, 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`seconds` of the fault, where its length is not its own affair."""
+
+    run: Callable[[Bench, int], Outcome]
+    seconds: int = 0
+
+
+SCENARIOS = {
+    "S1": Scenario(killed_worker.run, 15),
+    "S3": Scenario(lost_database.restart),
+    "S4": Scenario(lost_database.terminated, 15),
+    "S5": Scenario(exhausted.run),
+    "S6": Scenario(lost_redis.run),
+    "S13": Scenario(rolling.run, 40),
+    "S16": Scenario(storm.run, 60),
+    "S18": Scenario(hostile.run, 10),
+}
+
+
+def main() -> int:
+    wanted = _arguments()
+    # So that whatever is under way is ended, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
+    try:
+        outcomes, text = _measure(wanted)
+    except ToolMissing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return UNUSABLE
+    except RunFailed as failure:
+        sys.stderr.write(f"The run has failed. {failure}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    sys.stdout.write(f"\n{text}")
+    if wanted.write:
+        RESULTS.write_text(text)
+    return 0 if all(outcome.passed for outcome in outcomes) else FAILED
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(prog="python -m benchmarks.faults")
+    parser.add_argument("--only", type=_names, default=list(SCENARIOS), help="S1,S3")
+    parser.add_argument("--seconds", type=int, help="of each fault whose length is free")
+    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    """Raises ValueError, which argparse tells, where one is unknown."""
+    names = text.upper().split(",")
+    if not set(names) <= SCENARIOS.keys():
+        raise ValueError(text)
+    return names
+
+
+def _measure(wanted: Namespace) -> tuple[list[Outcome], str]:
+    with TemporaryDirectory(prefix="bench_faults_logs_") as folder, engines() as both:
+        bench = Bench(*both, Path(folder))
+        bench.prepare()
+        outcomes = [_one(name, bench, wanted.seconds) for name in wanted.only]
+        command = " ".join(["python -m benchmarks.faults", *sys.argv[1:]])
+        return outcomes, table.markdown(outcomes, bench, command)
+
+
+def _one(name: str, bench: Bench, seconds: int | None) -> Outcome:
+    scenario = SCENARIOS[name]
+    load = os.getloadavg()[0]
+    outcome = scenario.run(bench, seconds or scenario.seconds)
+    outcome.figures.append(f"load of the machine before it: {load:.1f}")
+    verdict = "pass" if outcome.passed else "FAIL"
+    lines = [f"{name}: {verdict}", *outcome.failures, *outcome.figures]
+    sys.stdout.write("\n  ".join(lines) + "\n")
+    sys.stdout.flush()
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())
