@@ -63,7 +63,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--large", type=size, default=said("BENCH_LARGE") or LARGE)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=100, help="in a round, at most")
-    parser.add_argument("--purged", type=int, default=2000, help="sessions in a round")
+    parser.add_argument("--purged", type=int, default=15_000, help="sessions")
     parser.add_argument("--write", action="store_true", help="GROWTH.md and plans/")
     parser.add_argument("--keep", action="store_true", help="the databases")
     parser.add_argument("--reuse", action="store_true", help="databases that were kept")
@@ -146,6 +146,7 @@ def _purge(results: Results, wanted: Namespace) -> None:
     for _ in range(wanted.rounds):
         for side, mine in zip(results.sides, results.purges, strict=True):
             mine.append(_purge_once(side, wanted.purged))
+            vacuum(side)
             _say(f"Purge of {mine[-1].number} in {side.name}: {mine[-1].seconds:.2f} s")
 
 

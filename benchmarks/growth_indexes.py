@@ -11,6 +11,7 @@ from benchmarks.growth_sides import Grown, connected
 PLANS = Path(__file__).parent / "plans"
 # A table with fewer rows is read from end to end, whatever indexes it has.
 LARGE = 5000
+WIDTH = 2000
 SCAN = re.compile(r"Seq Scan on (\w+)")
 
 UNUSED = """
@@ -88,5 +89,11 @@ def keep(plans: dict[str, list[str]], side: Grown) -> None:
 
 
 def _readable(text: str) -> str:
-    """Without what pads a line, and the long list of columns as it is."""
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    """Without what pads a line, or makes it endless: a thousand ids."""
+    lines = (shorten(line) for line in text.splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def shorten(line: str) -> str:
+    whole = line.rstrip()
+    return whole if len(whole) <= WIDTH else f"{whole[:WIDTH]} (and so on)"

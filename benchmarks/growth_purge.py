@@ -1,5 +1,5 @@
-"""`python -m benchmarks.growth_purge NUMBER`: lets so many sessions run out and times the
-purge inside; with 0 of what has run out anyway. As JSON: `number` and `seconds`.
+"""`python -m benchmarks.growth_purge NUMBER`: adds so many sessions that have run out and
+times the purge inside; with 0 of what has run out anyway. As JSON: `number`, `seconds`.
 """
 
 import json
@@ -17,16 +17,24 @@ from django.db import connection  # noqa: E402
 
 from sessions_app.models import Session  # noqa: E402
 
-# From pages all over the table; some more than wanted, since the share is a guess.
+# Copies of rows from all over the table, so that it stays as large as it is.
+# Some more pages than wanted, since the share is a guess.
 MORE = 1.5
-EXPIRE = """
-UPDATE sessions_app_session SET expires_at = now() - interval '1 hour' WHERE id IN (
-    SELECT id FROM sessions_app_session TABLESAMPLE SYSTEM (%s) LIMIT %s
-)"""
+NUMBER = "SELECT reltuples FROM pg_class WHERE relname = 'sessions_app_session'"
+ADD = """
+INSERT INTO sessions_app_session (id, expires_at, {columns})
+SELECT gen_random_uuid(), now() - interval '1 hour', {columns}
+FROM sessions_app_session TABLESAMPLE SYSTEM (%s) LIMIT %s
+"""
+OTHERS = [
+    str(field.column)
+    for field in Session._meta.concrete_fields
+    if field.column not in {"id", "expires_at"}
+]
 
 
 def main() -> None:
-    expire(int(sys.argv[1]))
+    add_expired(int(sys.argv[1]))
     said = StringIO()
     begun = time.perf_counter()
     call_command("purge_sessions", stdout=said)
@@ -35,12 +43,14 @@ def main() -> None:
     sys.stdout.write(json.dumps({"number": number, "seconds": seconds}))
 
 
-def expire(number: int) -> None:
+def add_expired(number: int) -> None:
     if not number:
         return
-    share = min(100.0, 100 * MORE * number / max(1, Session.objects.count()))
     with connection.cursor() as cursor:
-        cursor.execute(EXPIRE, [share, number])
+        cursor.execute(NUMBER)
+        share = min(100.0, 100 * MORE * number / max(1, cursor.fetchone()[0]))
+        columns = ", ".join(OTHERS)
+        cursor.execute(ADD.format(columns=columns), [share, number])
 
 
 if __name__ == "__main__":

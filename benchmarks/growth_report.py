@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks import machine
 from benchmarks.growth_calls import Latencies, Scenario
-from benchmarks.growth_indexes import Large, Unused
+from benchmarks.growth_indexes import LARGE, Large, Unused
 from benchmarks.growth_sides import Grown
 
 WANTED = 1.25
@@ -145,8 +145,9 @@ def _unused(results: Results) -> str:
         for index in results.unused
     ]
     said = (
-        "Of the large tables, by the calls above and the others in `plans/`. One that"
-        " holds a constraint is asked by every write."
+        f"Of tables of {LARGE} rows or more, by the calls above and the others in"
+        " `plans/`. One that holds a constraint is asked by every write. The other tables"
+        " are too small here to tell."
     )
     return f"{said}\n\n{_table(head, body)}" if body else f"{said} There is none."
 

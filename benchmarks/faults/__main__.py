@@ -1,6 +1,5 @@
 """`python -m benchmarks.faults [--only S1,S3] [--seconds N] [--write]`"""
 
-import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -22,7 +21,7 @@ from benchmarks.faults import (
 )
 from benchmarks.faults.engines import engines
 from benchmarks.faults.outcome import Outcome
-from benchmarks.faults.service import Bench
+from benchmarks.faults.service import Bench, wait_until_quiet
 
 RESULTS = Path(__file__).parent.parent / "FAULTS.md"
 FAILED, UNUSABLE, ENDED = 1, 2, 128 + signal.SIGTERM
@@ -70,13 +69,16 @@ def main() -> int:
 
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m benchmarks.faults")
-    parser.add_argument("--only", type=_names, default=list(SCENARIOS), help="S1,S3")
+    parser.add_argument("--only", type=_scenarios, default=list(SCENARIOS), help="S1,S3")
     parser.add_argument("--seconds", type=int, help="of each fault whose length is free")
     parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    if wanted.write and wanted.only != list(SCENARIOS):
+        parser.error("--write is for a run of all")
+    return wanted
 
 
-def _names(text: str) -> list[str]:
+def _scenarios(text: str) -> list[str]:
     """Raises ValueError, which argparse tells, where one is unknown."""
     names = text.upper().split(",")
     if not set(names) <= SCENARIOS.keys():
@@ -95,9 +97,9 @@ def _measure(wanted: Namespace) -> tuple[list[Outcome], str]:
 
 def _one(name: str, bench: Bench, seconds: int | None) -> Outcome:
     scenario = SCENARIOS[name]
-    load = os.getloadavg()[0]
+    foreign = wait_until_quiet()
     outcome = scenario.run(bench, seconds or scenario.seconds)
-    outcome.figures.append(f"load of the machine before it: {load:.1f}")
+    outcome.figures.append(f"busy with other things before it: {foreign:.1f} cores")
     verdict = "pass" if outcome.passed else "FAIL"
     lines = [f"{name}: {verdict}", *outcome.failures, *outcome.figures]
     sys.stdout.write("\n  ".join(lines) + "\n")

@@ -1,5 +1,6 @@
 """The servers under test: started as shipped, watched, and ended by their id."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ NAME = "served"
 PROC = Path("/proc")
 START_SECONDS = 30
 POLL_SECONDS = 0.02
+# Waited for before a scenario, for so long.
+QUIET_CORES, QUIET_SECONDS = 0.3, 60
 THREADS = 4
 # Of a process: those for Django, two for streams, health, and one for mail.
 CONNECTIONS = THREADS + 4
@@ -134,6 +137,31 @@ class Bench:
             yield service
         finally:
             stop(service.process)
+
+
+def wait_until_quiet() -> float:
+    """How many cores are busy with other things, at the end: a latency is judged by its
+    own unloaded value, and neither means anything beside them.
+    """
+    end = time.monotonic() + QUIET_SECONDS
+    while (busy := _busy_cores()) > QUIET_CORES and time.monotonic() < end:
+        pass
+    return busy
+
+
+def _busy_cores() -> float:
+    """Over two seconds."""
+    before = _busy_seconds()
+    time.sleep(2)
+    return (_busy_seconds() - before) / 2
+
+
+def _busy_seconds() -> float:
+    """Of the columns user, nice, system, idle, iowait, irq, softirq and steal."""
+    times = [
+        int(text) for text in (PROC / "stat").read_text().splitlines()[0].split()[1:]
+    ]
+    return (sum(times[:3]) + sum(times[5:8])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(parent: int) -> list[int]:

@@ -13,6 +13,7 @@ from accounts.addresses import email_key
 from accounts.models import User
 from accounts.phones import validate_phone_number
 from audit.models import Event
+from config.demo import steps
 from config.demo.names import DOMAIN, address
 from organizations.models import Membership, Organization
 from organizations.slugs import validate_slug
@@ -54,6 +55,16 @@ def test_whoever_was_made_up_could_have_registered() -> None:
     gone = User.objects.exclude(deleted_at=None)
     assert gone.filter(is_active=False, deleted_at__gte=F("created_at")).count() == 1
     assert User.objects.filter(leaving_since__gte=F("created_at")).count() == 1
+
+
+def test_what_is_made_in_parts_fits_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("PEOPLE", 7), ("SESSIONS", 11), ("TENANTS", 2)):
+        monkeypatch.setattr(steps, name, size)
+    seed()
+    assert User.objects.count() == 60
+    assert Session.objects.count() == 200
+    assert Organization.objects.count() == 5
+    assert Event.objects.count() == 65
 
 
 def test_ids_are_in_the_order_of_time() -> None:

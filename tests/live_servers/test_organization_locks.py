@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
+from django.db import connection
 
 from tests.live_servers.calls import Call, answer_on, at_once, sent
 from tests.live_servers.conftest import Service
@@ -296,5 +297,9 @@ def test_opposite_orders_deadlock_nobody(service: Service) -> None:
             chance.shuffle(calls)
             statuses.update(answer.status for answer in at_once(calls))
         assert bulk.result().endswith("done\n")
-    assert statuses.keys() <= CLEAN
+    # On SQLite all wait for the one writer, on a slow machine longer than the queue lets
+    # them: they are sent away whole, with 503.
+    assert statuses.keys() <= CLEAN | (
+        set() if connection.vendor == "postgresql" else {503}
+    )
     assert service.sql(OWNERLESS) == []
