@@ -151,6 +151,7 @@ class Hop(BaseHandler):
         async with AsyncExitStack() as held:
             held.callback(response.close)
             await self.stream_slots.acquire()
+            # From here on the thread that reads it closes it.
             held.pop_all()
             held.callback(self.stream_slots.release)
             work = self.stream_threads.submit(copy_context().run, stream.write, response)

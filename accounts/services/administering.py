@@ -12,14 +12,19 @@ from accounts.errors import AddressTaken, OwnAccount
 from accounts.models import Proof, Purpose, User
 from accounts.passwords import check_password_rules
 from accounts.services.moving import refuse_promised
-from accounts.services.people import lock_in_charge, set_activity, update_rights
+from accounts.services.people import (
+    lock_in_charge,
+    lock_superusers,
+    set_activity,
+    update_rights,
+)
 from accounts.services.profiles import update_profile
 from audit import services as audit
 
 
 def create_user(*, by: User, email: str, password: str, **fields: Any) -> User:
     """An account made by a superuser, with or without that right. Raises AddressTaken,
-    ValidationFailed.
+    ValidationFailed, PermissionDenied.
     """
     is_superuser = fields.get("is_superuser", False)
     user = User(email=email, is_staff=is_superuser, **fields)
@@ -31,6 +36,8 @@ def create_user(*, by: User, email: str, password: str, **fields: Any) -> User:
 
 @transaction.atomic
 def _add(user: User, by: User) -> None:
+    # The right was looked at before the password was hashed.
+    lock_superusers(by=by)
     _write(user)
     audit.record(
         "user.created",

@@ -172,6 +172,11 @@ def raise_first(refused: dict[UUID, DomainError]) -> None:
         raise refusal
 
 
+def lock_superusers(*, by: User) -> None:
+    """Of whom `by` is still one. Raises PermissionDenied."""
+    _in_charge(lock_people(set()), by)
+
+
 def lock_in_charge(*, user: User, by: User) -> User:
     """The person, and every active superuser: `by` is still one. Raises PermissionDenied,
     NotFound.

@@ -47,7 +47,8 @@ class ObjectField(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> dict[Any, Any]:
         found: dict[Any, Any] = super().to_internal_value(data)
-        if len(json.dumps(found).encode()) > self.kibibytes * 1024:
+        size = len(json.dumps(found, ensure_ascii=False).encode())
+        if size > self.kibibytes * 1024:
             self.fail("max_length", kibibytes=self.kibibytes)
         return found
 

@@ -9,7 +9,7 @@ import select
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg.pq import ConnStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
 
@@ -37,7 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = self.connection.pgconn
         if connection.status != ConnStatus.OK:
             return False
-        return not _has_news(connection.socket) or bool(super().is_usable())
+        idle = connection.transaction_status == TransactionStatus.IDLE
+        quiet = idle and not _has_news(connection.socket)
+        return quiet or bool(super().is_usable())
 
 
 def _has_news(socket: int) -> bool:

@@ -7,8 +7,10 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from accounts import services
 from accounts.models import User
 from audit.models import Event
+from config.errors import PermissionDenied
 from tests.accounts.console import Browser
 from tests.client import Api
 from tests.config.refusals import fields, refused
@@ -200,3 +202,12 @@ def test_where_it_must_be_verified_signing_in_waits_for_it(
     token = {"token": link.partition("#token=")[2]}
     assert api().post("/auth/email/verify", token).status_code == 200
     assert api().post("/auth/login", login).status_code == 200
+
+
+def test_who_lost_the_right_meanwhile_makes_nobody(root: User, second: User) -> None:
+    """The caller as the request knew them; the hash takes its time."""
+    User.objects.filter(pk=second.pk).update(is_superuser=False)
+    before = User.objects.count()
+    with pytest.raises(PermissionDenied):
+        services.create_user(by=second, is_superuser=True, **NEW)
+    assert User.objects.count() == before
