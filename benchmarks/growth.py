@@ -4,18 +4,15 @@ calls that should not notice.
 
 import json
 import os
-import signal
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
-import psycopg
-import redis
-
 from benchmarks import growth_indexes, options
-from benchmarks.failures import RunFailed
+from benchmarks.command import carry_out
 from benchmarks.growth_calls import SCENARIOS, Caller, Credentials, measure
 from benchmarks.growth_report import Purge, Results, markdown
 from benchmarks.growth_sides import (
@@ -28,7 +25,6 @@ from benchmarks.growth_sides import (
     what_fits,
 )
 from benchmarks.processes import cores, run_python
-from benchmarks.run import ENDED, FAILED, UNUSABLE
 from benchmarks.servers import serving
 
 RESULTS = Path(__file__).parent / "GROWTH.md"
@@ -38,18 +34,11 @@ BLOCK_SECONDS = 3.0
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
-    wanted = _arguments()
-    try:
-        text = run(wanted)
-    except (psycopg.OperationalError, redis.ConnectionError) as absent:
-        sys.stderr.write(f"PostgreSQL and Redis must answer: {absent}\n")
-        return UNUSABLE
-    except RunFailed as failure:
-        sys.stderr.write(f"The run has failed. {failure}\n")
-        return FAILED
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return carry_out(partial(_run_and_tell, _arguments()))
+
+
+def _run_and_tell(wanted: Namespace) -> int:
+    text = run(wanted)
     sys.stdout.write(f"\n{text}")
     if wanted.write:
         RESULTS.write_text(text)

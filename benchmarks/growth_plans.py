@@ -17,13 +17,13 @@ import django
 django.setup()
 
 # After setup: models load with it.
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
 
-from benchmarks import people  # noqa: E402
-from benchmarks.failures import RunFailed  # noqa: E402
-from benchmarks.growth_purge import add_expired  # noqa: E402
+from benchmarks import people
+from benchmarks.failures import RunFailed
+from benchmarks.growth_purge import add_expired
 
 # Prepared on the fifth, and planned for good by PostgreSQL on the fifth after that.
 WARM_CALLS = 12

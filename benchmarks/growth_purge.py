@@ -12,10 +12,10 @@ import django
 django.setup()
 
 # After setup: models load with it.
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from sessions_app.models import Session  # noqa: E402
+from sessions_app.models import Session
 
 # Copies of rows from all over the table, so that it stays as large as it is.
 # Some more pages than wanted, since the share is a guess.

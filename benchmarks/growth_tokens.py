@@ -17,15 +17,15 @@ import django
 django.setup()
 
 # After setup: models load with it.
-from django.utils import timezone  # noqa: E402
+from django.utils import timezone
 
-from accounts.models import User  # noqa: E402
-from benchmarks import people  # noqa: E402
-from config.demo import names  # noqa: E402
-from organizations.models import Membership, Organization  # noqa: E402
-from sessions_app import tokens  # noqa: E402
-from sessions_app.models import Session  # noqa: E402
-from sessions_app.services import start_session  # noqa: E402
+from accounts.models import User
+from benchmarks import people
+from config.demo import names
+from organizations.models import Membership, Organization
+from sessions_app import tokens
+from sessions_app.models import Session
+from sessions_app.services import start_session
 
 # So many sessions has each whose list is read; there are such in a database of any size.
 LISTED = 5

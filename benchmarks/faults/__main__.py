@@ -1,14 +1,14 @@
 """`python -m benchmarks.faults [--only S1,S3] [--seconds N] [--write]`"""
 
-import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.failures import RunFailed, ToolMissing
+from benchmarks.command import FAILED, carry_out
 from benchmarks.faults import (
     exhausted,
     hostile,
@@ -24,7 +24,6 @@ from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.service import Bench, wait_until_quiet
 
 RESULTS = Path(__file__).parent.parent / "FAULTS.md"
-FAILED, UNUSABLE, ENDED = 1, 2, 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -48,19 +47,11 @@ SCENARIOS = {
 
 
 def main() -> int:
-    wanted = _arguments()
-    # So that whatever is under way is ended, as by Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
-    try:
-        outcomes, text = _measure(wanted)
-    except ToolMissing as missing:
-        sys.stderr.write(f"{missing}\n")
-        return UNUSABLE
-    except RunFailed as failure:
-        sys.stderr.write(f"The run has failed. {failure}\n")
-        return FAILED
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return carry_out(partial(_run, _arguments()))
+
+
+def _run(wanted: Namespace) -> int:
+    outcomes, text = _measure(wanted)
     sys.stdout.write(f"\n{text}")
     if wanted.write:
         RESULTS.write_text(text)

@@ -114,10 +114,9 @@ def _stop_with_upload(balancer: Balancer) -> float:
 def _enter(bench: Bench, balancer: Balancer) -> float:
     began = time.monotonic()
     successor = bench.start()
-    try:
+    with ExitStack() as unless_ready:
+        unless_ready.callback(stop, successor.process)
         successor.wait_until_ready()
-    except BaseException:
-        stop(successor.process)
-        raise
+        unless_ready.pop_all()
     balancer.replace([*balancer.members, successor])
     return time.monotonic() - began

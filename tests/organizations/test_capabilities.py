@@ -1,5 +1,6 @@
 """What one may do in an organization: as it is told, and as it is."""
 
+import re
 from collections import defaultdict
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from tests.client import Api
 from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.organizations.cast import ROLES, Tenant, add_member
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +71,13 @@ def test_the_table_says_what_each_role_adds() -> None:
     assert added == ALLOWED
     assert list(RANKS) == [*ALLOWED]
     assert NEEDS.keys() == CALLS.keys() == set(Capability)
+
+
+def test_the_document_says_what_the_table_says() -> None:
+    text = (ROOT / "docs" / "ORGANIZATIONS.md").read_text()
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (\w+) \|$", text, re.M)
+    said = {name: role for names, role in rows for name in re.findall(r"\w+", names)}
+    assert said == {capability.value: role.value for capability, role in NEEDS.items()}
 
 
 @pytest.mark.parametrize("capability", Capability)
