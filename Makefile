@@ -143,6 +143,11 @@ validate: lint format-check type-check ## All checks but the tests: the above, i
 openapi: $(DEVELOPMENT) ## Write docs/openapi.json anew
 	$(AS_DEVELOPMENT) $(MANAGE) write_openapi
 
+.PHONY: asyncapi
+asyncapi: ## Check the document of the live events (needs npm)
+	npm install --prefix .tools/asyncapi --no-save --no-audit --no-fund --silent @asyncapi/parser@3.6.6
+	NODE_PATH=.tools/asyncapi/node_modules node .ci/check_asyncapi.cjs docs/asyncapi.yaml
+
 # --- Testing ------------------------------------------------------------------------
 # Why the servers of the second run cannot be used; nothing where they can.
 PROBE = .venv/bin/python -c "import psycopg, redis; \

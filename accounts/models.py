@@ -169,6 +169,11 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         return self.email
 
     @property
+    def audit_person_id(self) -> UUID:
+        """Whose business an event about the account is."""
+        return self.pk
+
+    @property
     def is_present(self) -> bool:
         """Let in, and not leaving."""
         return self.is_active and self.leaving_since is None

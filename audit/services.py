@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import models, transaction
 
+from audit import stream
 from audit.models import Event, Outcome
 from config import context
 
@@ -45,6 +46,7 @@ def record_each(
     **data: Any,
 ) -> list[Event]:
     """The same event for each target, in one statement."""
+    about = list(targets)
     here = context.current()
     common = {
         "action": action,
@@ -59,8 +61,9 @@ def record_each(
         "data": data,
     }
     events = Event.objects.bulk_create(
-        Event(**common, **_target(target)) for target in targets
+        Event(**common, **_target(target)) for target in about
     )
+    stream.announce(events, about)
     for event in events:
         transaction.on_commit(partial(_log, event))
     return events

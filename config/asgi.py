@@ -1,7 +1,7 @@
 """The application that a server runs: `uvicorn config.asgi:application`.
 
-From outside to inside: the edge, health, static files, then one hop into Django. Live
-sockets will take the WebSocket side; until then a handshake is refused.
+From outside to inside: the edge, health, static files, then one hop into Django; live
+sockets stay on the event loop.
 """
 
 import os

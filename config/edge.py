@@ -7,34 +7,24 @@ guard, the deadline, security headers and the access line have their one home he
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from functools import lru_cache
-from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 
 from config import context, errors, policies
 from config.addresses import client_address, client_scheme, undo_forwarding
 from config.api import problems
+from config.asgi_types import Application, Message, Receive, Scope, Send
 from config.errors import DomainError
-from config.health import is_health
+from config.handshakes import Handshake
 from config.identifiers import new_id
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from config.refusals import is_plain, refuse
 
 REQUEST_ID = re.compile(
     r"\A(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z", re.IGNORECASE
 )
 # Long enough for every browser; what is stored and parsed is bounded.
 MAXIMUM_AGENT = 512
-MAXIMUM_LENGTH_DIGITS = 12
-HIGHEST_PORT = 65_535
 
 # In `scope["state"]`, by config/protocol.py: nothing the peer says was believed yet.
 UNTOUCHED = "untouched"
@@ -62,7 +52,7 @@ class Edge:
         if scope["type"] == "http":
             await Exchange(scope, headers, receive, send).run(self.application)
         else:
-            await self.application(scope, receive, send)
+            await Handshake(scope, headers, receive, send).run(self.application)
 
 
 class Exchange:
@@ -84,7 +74,7 @@ class Exchange:
     async def run(self, application: Application) -> None:
         try:
             refuse(self.scope, self.headers)
-            if _is_plain(self.scope):
+            if is_plain(self.scope):
                 await self.insist_on_https()
                 return
             seconds = settings.REQUEST_DEADLINE.total_seconds()
@@ -164,46 +154,6 @@ class Exchange:
             status=self.status,
             milliseconds=round((time.perf_counter() - self.started_at) * 1000, 1),
         )
-
-
-# --- What is refused before Django looks at it -------------------------------------
-
-
-def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
-    """Raises the DomainError that says why."""
-    if scope["headers"] and not headers:
-        raise errors.HeadersTooLarge
-    if not scope["query_string"].isascii():
-        raise errors.MalformedRequest
-    length = headers.get(b"content-length", "0")
-    if not length.isascii() or not length.isdigit():
-        raise errors.MalformedRequest
-    if len(length) > MAXIMUM_LENGTH_DIGITS or int(length) > settings.MAX_BODY_BYTES:
-        raise errors.BodyTooLarge
-    host = headers.get(b"host", "")
-    # A probe comes from inside, by address.
-    if not is_health(scope["path"]) and not _is_allowed(
-        host, tuple(settings.ALLOWED_HOSTS)
-    ):
-        raise errors.HostNotAllowed
-
-
-@lru_cache(maxsize=256)
-def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
-    """Two Host headers arrive joined with a comma and are no name."""
-    domain, port = split_domain_port(host)
-    if port and int(port) > HIGHEST_PORT:
-        return False
-    return bool(domain) and validate_host(domain, allowed)
-
-
-def _is_plain(scope: Scope) -> bool:
-    """Plain HTTP where the environment asks for TLS; a probe comes without."""
-    return (
-        settings.SECURE_COOKIES
-        and scope["scheme"] != "https"
-        and not is_health(scope["path"])
-    )
 
 
 # --- What the request says of itself -----------------------------------------------

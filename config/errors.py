@@ -61,6 +61,12 @@ class SecureTransportRequired(DomainError):
     message = "This service answers over HTTPS only."
 
 
+class OriginNotAllowed(DomainError):
+    status = 403
+    code = "origin_not_allowed"
+    message = "Sockets are not opened from this origin."
+
+
 class CrossSiteRequestRefused(DomainError):
     status = 403
     code = "csrf_failed"

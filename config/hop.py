@@ -24,7 +24,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from config.edge import Message, Receive, Scope, Send
+from config.asgi_types import Message, Receive, Scope, Send
 from config.errors import Unavailable
 
 # Where a password is hashed: 20 ms of a core each, so they must not take every thread.

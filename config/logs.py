@@ -4,6 +4,7 @@ structlog renders both its own events and those of the standard library, so that
 event is exactly one line, escaped, and carries the request id.
 """
 
+import logging
 import logging.config
 from typing import Any
 
@@ -43,6 +44,21 @@ def _printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def is_no_socket_line(record: logging.LogRecord) -> bool:
+    """Uvicorn writes the whole address of each socket, query and all: the edge has a line
+    of its own.
+    """
+    return not str(record.msg).startswith(SOCKET_LINES)
+
+
+SOCKET_LINES = (
+    '%s - "WebSocket',
+    "connection open",
+    "connection closed",
+    "connection rej",
+)
 
 
 SHARED: list[Any] = [
@@ -92,6 +108,7 @@ def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
                 "processors": renderers,
             }
         },
+        "filters": {"no_socket_lines": {"()": lambda: is_no_socket_line}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -99,7 +116,13 @@ def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.server": {"handlers": [], "propagate": False},
             "uvicorn": {"handlers": [], "propagate": True},
-            "uvicorn.error": {"handlers": [], "propagate": True},
+            "uvicorn.error": {
+                "handlers": [],
+                "filters": ["no_socket_lines"],
+                "propagate": True,
+            },
+            # A traceback a second while Redis is gone: live/listening.py says so once.
+            "channels_redis.pubsub": {"level": "CRITICAL"},
             "uvicorn.access": {"handlers": [], "propagate": False},
         },
     }

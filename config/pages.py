@@ -50,6 +50,11 @@ def redoc(request: HttpRequest) -> HttpResponse:
 
 
 @read_only
+def live(request: HttpRequest) -> HttpResponse:
+    return render(request, "pages/live.html")
+
+
+@read_only
 def error_list(request: HttpRequest) -> HttpResponse:
     """Where the `type` of every problem leads."""
     codes = [

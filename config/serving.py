@@ -12,10 +12,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
 from servestatic import ServeStaticASGI
 
-from config.edge import Application, Edge, Receive, Scope, Send
+from config import errors
+from config.asgi_types import Application, Receive, Scope, Send
+from config.edge import Edge
 from config.health import Draining, Health
 from config.hop import Hop
+from live.hub import Hub
 from outbox.embedded import Carrier
+
+EVENTS_PATH = "/ws/v1/events"
 
 logger = structlog.get_logger("serving")
 
@@ -24,7 +29,7 @@ def build_application() -> Application:
     """Raises ImproperlyConfigured in the `build` environment, which only builds."""
     if settings.ENVIRONMENT == "build":
         raise ImproperlyConfigured("ENVIRONMENT=build is for building, not for serving.")
-    application = Edge(Health(Protocols(Hop())))
+    application = Edge(Health(Protocols(Hop(), Hub())))
     get_resolver().url_patterns  # noqa: B018  # loads every view before the first request
     # Nothing loaded so far is ever garbage: frozen, no collection walks it again
     # (measured: the 99th percentile of GET /users/me falls from 34 to 8 ms).
@@ -34,11 +39,14 @@ def build_application() -> Application:
 
 
 class Protocols:
-    """HTTP to static files and Django, the server's own life to `Lifespan`."""
+    """HTTP to static files and Django, sockets to the hub, the server's own life to
+    `Lifespan`.
+    """
 
-    def __init__(self, hop: Hop) -> None:
-        self.lifespan = Lifespan(hop)
+    def __init__(self, hop: Hop, hub: Hub) -> None:
+        self.lifespan = Lifespan(hop, hub)
         self.hop = hop
+        self.hub = hub
         self.static = ServeStaticASGI(
             hop,
             root=settings.STATIC_ROOT,
@@ -54,9 +62,10 @@ class Protocols:
                 await self.hop(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.lifespan(receive, send)
+        elif scope["path"] == EVENTS_PATH:
+            await self.hub(scope, receive, send)
         else:
-            await receive()
-            await send({"type": "websocket.close", "code": 4404})
+            raise errors.NotFound
 
 
 def _is_static(scope: Scope) -> bool:
@@ -74,8 +83,9 @@ def _whole(scope: Scope) -> Scope:
 class Lifespan:
     """ASGI lifespan: notices the wish to stop, and ends threads and connections."""
 
-    def __init__(self, hop: Hop) -> None:
+    def __init__(self, hop: Hop, hub: Hub) -> None:
         self.hop = hop
+        self.hub = hub
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -83,8 +93,10 @@ class Lifespan:
         carrier = Carrier() if settings.MAIL_DELIVERY == "embedded" else None
         if carrier:
             carrier.start()
+        self.hub.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self.hub.stop()
         if carrier:
             await asyncio.to_thread(carrier.stop)
         self.hop.threads.shutdown()

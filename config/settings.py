@@ -60,6 +60,7 @@ ADMIN_PATH = env.text("ADMIN_PATH", "admin/").lstrip("/")
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "config.apps.ConsoleConfig",
+    "live",
     "organizations",
     "accounts",
     "sessions_app",
@@ -182,8 +183,9 @@ if REDIS_URL:
     }
     CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL]},
+            # Its groups do not end after a day, as those of the other do.
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "live"},
         }
     }
 else:
@@ -275,6 +277,11 @@ SIMPLE_JWT = {
 }
 GEOIP_PATH = env.text("GEOIP_PATH")
 
+# --- Live events -------------------------------------------------------------------
+# Open at once, in all processes together.
+SOCKETS_PER_USER = env.number("SOCKETS_PER_USER", 10, minimum=1)
+SOCKETS_PER_ADDRESS = env.number("SOCKETS_PER_ADDRESS", 200, minimum=1)
+
 # --- Rate limits and brute force ---------------------------------------------------
 RATELIMIT_ENABLE = env.flag("RATELIMIT_ENABLE", default=True)
 # Calls a minute, per signed-in user where the call needs one, else per client address.
@@ -323,6 +330,8 @@ RATE_LIMITS = env.numbers(
         "organization_events": 60,
         "export_events": 5,
         "admin_events": 120,
+        "live": 60,
+        "live_resume": 10,
     },
 )
 # Failed sign-ins: how many, in how long.
@@ -401,7 +410,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "Accounts, sign-in with device sessions, organizations and administration. "
         "Every error is an RFC 9457 problem document; its codes are listed at "
-        "`/docs/errors`."
+        "`/docs/errors`. The WebSocket `/ws/v1/events` tells what concerns the caller and "
+        "closes with 4401 when its session ends: docs/asyncapi.yaml describes its frames."
     ),
     "VERSION": "v1",
     "OAS_VERSION": "3.1.0",

@@ -27,6 +27,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/errors", pages.error_list),
     path("redoc", pages.redoc),
 ]
+if settings.ENVIRONMENT == "development":
+    # An example client: nobody else's page to sign in on.
+    urlpatterns.append(path("live", pages.live))
 if settings.ADMIN_PATH:
     console = RedirectView.as_view(url=f"/{settings.ADMIN_PATH}")
     urlpatterns += [

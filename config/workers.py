@@ -13,7 +13,12 @@ OPTIONS: dict[str, Any] = {
     "proxy_headers": False,
     "server_header": False,
     "access_log": False,
+    "ws": "config.sockets:SocketProtocol",
+    # Frames of some hundred bytes: compressing them costs more memory than it saves.
+    "ws_per_message_deflate": False,
     "ws_max_size": 64 * 1024,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
     "timeout_graceful_shutdown": 15,
     "timeout_keep_alive": 75,
 }

@@ -1,6 +1,8 @@
 """Who acts where, and as what: the actor of every service here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -11,6 +13,7 @@ from organizations.errors import NotAMember, RoleTooHigh, RoleTooLow
 from organizations.models import (
     Invitation,
     InvitationQuerySet,
+    Membership,
     Organization,
     OrganizationQuerySet,
 )
@@ -62,6 +65,28 @@ def take_seat(user: User, address: object) -> Seat:
     """
     organization = Organization.objects.seen_by(user.pk).at(str(address)).first()
     return _seat(user, organization)
+
+
+def roles_of(seats: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Role]:
+    """Of each (person, organization) the role that `take_seat` would find, in two
+    statements; who has no seat is missing.
+    """
+    wanted = set(seats)
+    people = {user_id for user_id, _ in wanted}
+    tenants = {organization_id for _, organization_id in wanted}
+    members = Membership.objects.active().filter(
+        user__in=people, organization__in=tenants, organization__is_active=True
+    )
+    found = {
+        (user_id, organization_id): Role(role)
+        for user_id, organization_id, role in members.values_list(
+            "user_id", "organization_id", "role"
+        )
+    }
+    superusers = User.objects.existing().filter(pk__in=people, is_superuser=True)
+    everywhere = set(superusers.values_list("pk", flat=True))
+    found |= {seat: Role.OWNER for seat in wanted if seat[0] in everywhere}
+    return {seat: role for seat, role in found.items() if seat in wanted}
 
 
 def organizations_of(user: User, *, is_active: bool) -> list[Organization]:

@@ -37,6 +37,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Neither ended nor expired."""
         return self.filter(ended_at=None, expires_at__gt=now or timezone.now())
 
+    def letting_in(self, now: datetime | None = None) -> Self:
+        """What `Session.lets_in` says of one, of many in one statement."""
+        let_in = Q(user__is_active=True, user__session_epoch=F("epoch"))
+        return self.active(now).filter(let_in)
+
     def past(self, now: datetime | None = None) -> Self:
         return self.exclude(ended_at=None, expires_at__gt=now or timezone.now())
 
@@ -127,6 +132,11 @@ class Session(models.Model):
     @property
     def audit_label(self) -> str:
         return self.device_name
+
+    @property
+    def audit_person_id(self) -> UUID:
+        """Whose business an event about it is."""
+        return self.user_id
 
     @property
     def is_active(self) -> bool:

@@ -37,9 +37,12 @@ MAXIMUM_JTI = 64
 
 @dataclass(frozen=True, slots=True)
 class Claims:
+    """`expires` is in seconds since the epoch."""
+
     user_id: UUID
     session_id: UUID
     jti: str
+    expires: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def read(token: str, kind: str, *, expired: bool = False) -> Claims:
         jti = payload["jti"]
         if not jti or len(jti) > MAXIMUM_JTI:
             raise ValueError
-        return Claims(_uuid(payload["sub"]), _uuid(payload["sid"]), jti)
+        user_id, session_id = _uuid(payload["sub"]), _uuid(payload["sid"])
+        return Claims(user_id, session_id, jti, payload["exp"])
     except FAULTS as exc:
         raise TokenInvalid from exc
 

@@ -18,6 +18,7 @@ from config.edge import Edge
 from config.health import Health
 from config.hop import Hop
 from config.serving import Protocols
+from live.hub import Hub
 from sessions_app.models import Session
 from sessions_app.services import Tokens, start_session
 
@@ -34,7 +35,8 @@ class InProcess:
         self.thread = self.hop.threads = ThreadPoolExecutor(1)
         self.hop.stream_threads.shutdown()
         self.hop.stream_threads = self.thread
-        self.application = Edge(Health(Protocols(self.hop)))
+        self.hub = Hub()
+        self.application = Edge(Health(Protocols(self.hop, self.hub)))
 
     def share_connection(self) -> None:
         mine = connections["default"]

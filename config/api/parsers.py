@@ -28,16 +28,21 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        try:
-            data = json.loads(
-                stream.read().decode("utf-8"),
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-            )
-        except (ValueError, RecursionError) as exc:
-            raise ParseError from exc
-        _check(data)
-        return data
+        return read_json(stream.read())
+
+
+def read_json(content: bytes) -> Any:
+    """As StrictJSONParser, which raises the same."""
+    try:
+        data = json.loads(
+            content.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as exc:
+        raise ParseError from exc
+    _check(data)
+    return data
 
 
 def _refuse_constant(name: str) -> NoReturn:

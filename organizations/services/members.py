@@ -163,7 +163,7 @@ def _set_activity(by: Seat, membership: Membership, *, active: bool) -> None:
     if active != membership.is_active:
         _write(membership, is_active=active)
         action = "member.activated" if active else "member.deactivated"
-        record(action, by=by, target=membership.user)
+        record(action, by=by, target=membership.user, role=str(membership.role))
 
 
 def _write(membership: Membership, **changes: Any) -> None:

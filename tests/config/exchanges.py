@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from config.edge import Application, Message, Scope
+from config.asgi_types import Application, Message, Scope
 
 Sending = Callable[[Message], Awaitable[None]]
 

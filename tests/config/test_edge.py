@@ -13,7 +13,8 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from audit.models import Event
-from config.edge import Edge, Message, Receive, Scope, Send
+from config.asgi_types import Message, Receive, Scope, Send
+from config.edge import Edge
 from sessions_app.models import Session
 from tests.client import InProcess
 from tests.config.conftest import Log

@@ -27,7 +27,8 @@ from django.views.decorators.csrf import csrf_exempt
 from pytest_django.fixtures import Settings
 
 from config import context
-from config.edge import Edge, Message
+from config.asgi_types import Message
+from config.edge import Edge
 from config.errors import Conflict
 from config.hop import Hop
 from tests.config.conftest import Log

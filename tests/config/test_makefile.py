@@ -26,6 +26,7 @@ TARGETS = [
     "test",
     "test-cov",
     "openapi",
+    "asyncapi",
     "bench",
     "bench-growth",
     "faults",
@@ -332,12 +333,13 @@ def test_ci_validates_runs_the_bench_and_tests_both_engines_with_coverage(
     assert run_ci(ci) == 0
     assert ci.calls() == [
         "make validate",
+        "make asyncapi",
         "make bench BENCH_SECONDS=1",
         "make test COVERAGE=required ENGINES=required",
     ]
 
 
-@pytest.mark.parametrize("step", ["validate", "bench", "test"])
+@pytest.mark.parametrize("step", ["validate", "asyncapi", "bench", "test"])
 def test_ci_fails_with_any_step(step: str, ci: Project) -> None:
     assert run_ci(ci, FAILS=step) != 0
     assert ci.calls()[-1].startswith(f"make {step}")

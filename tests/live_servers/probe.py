@@ -8,7 +8,7 @@ import json
 import threading
 
 from config.asgi import application as inner
-from config.edge import Receive, Scope, Send
+from config.asgi_types import Receive, Scope, Send
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,6 +14,7 @@ from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
 from config import health
+from config.serving import EVENTS_PATH
 from tests import servers
 from tests.servers import ROOT
 
@@ -22,6 +23,7 @@ ROOMS = (
     "audit",
     "config",
     "limits",
+    "live",
     "organizations",
     "outbox",
     "sessions_app",
@@ -145,7 +147,7 @@ WORDS = frozenset(re.findall(r"\w+", code()))
 
 
 def is_served(path: str) -> bool:
-    if path in {*health.PATHS, settings.API_PREFIX}:
+    if path in {*health.PATHS, settings.API_PREFIX, EVENTS_PATH}:
         return True
     for candidate in (path, settings.API_PREFIX + path):
         try:

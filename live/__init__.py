@@ -1,0 +1,1 @@
+"""Live events: sockets that tell a client at once what concerns it."""

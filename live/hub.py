@@ -1,0 +1,170 @@
+"""One a process: hears what happened anywhere and hands it to the sockets it concerns.
+
+One task waits on the channel layer for all of them, so a layer that is gone refuses no
+socket; and a look at the database at intervals makes good what the layer lost
+(docs/decisions/0010).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import Error
+
+from audit import stream
+from config.asgi_types import Receive, Scope, Send
+from live import questions, visibility
+from live.errors import ResumeGap
+from live.frames import encode, refusal
+from live.listening import Ear
+from live.sockets import Socket
+from sessions_app.errors import SessionEnded
+
+LOOK_SECONDS = 15.0
+# Of sockets in one question.
+LOOK_BATCH = 500
+
+logger = structlog.get_logger("live")
+
+
+class Hub:
+    """Lives on one event loop, that of the server."""
+
+    def __init__(self) -> None:
+        self.thread = questions.Thread()
+        self.sockets: set[Socket] = set()
+        # Sockets by what concerns them: a person, a session, an organization.
+        self.groups: defaultdict[Hashable, set[Socket]] = defaultdict(set)
+        self.ear = Ear(self.hear, self.catch_up)
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Socket(self, scope, receive, send).run()
+
+    def start(self) -> None:
+        stream.announcer.serve_on(asyncio.get_running_loop())
+        for work in (self.ear.listen(), self.ear.beat(), self._look_again()):
+            self._begin(work)
+
+    async def stop(self) -> None:
+        stream.announcer.serve_on(None)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.to_thread(self.thread.stop)
+
+    # --- Groups --------------------------------------------------------------------
+
+    def add(self, socket: Socket) -> None:
+        self.sockets.add(socket)
+        for group in socket.groups:
+            self.join(socket, group)
+
+    def remove(self, socket: Socket) -> None:
+        self.sockets.discard(socket)
+        for group in (*socket.groups, *socket.subscriptions.requested):
+            self.part(socket, group)
+
+    def join(self, socket: Socket, group: Hashable) -> None:
+        self.groups[group].add(socket)
+
+    def part(self, socket: Socket, group: Hashable) -> None:
+        self.groups[group].discard(socket)
+        if not self.groups[group]:
+            del self.groups[group]
+
+    def of(self, group: Hashable) -> list[Socket]:
+        return list(self.groups.get(group, ()))
+
+    # --- What happened -------------------------------------------------------------
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        person, tenant, target = (
+            event[name] and UUID(event[name])
+            for name in ("person_id", "organization_id", "target_id")
+        )
+        action = event["action"]
+        if action == visibility.EVERYBODY_OUT:
+            self._end(self.sockets)
+        elif action == "session.ended":
+            self._end(self.of(target))
+        if tenant:
+            self._reseat(action, tenant, self.of(person))
+            self._tell_tenant(tenant, event)
+        if action in visibility.CHANGED_RIGHTS:
+            self._doubt(self.of(person))
+        if own := visibility.for_oneself(event):
+            text = encode(own)
+            for socket in self.of(person):
+                socket.tell(text)
+
+    def _end(self, sockets: Iterable[Socket]) -> None:
+        for socket in list(sockets):
+            socket.end(SessionEnded())
+
+    def _reseat(self, action: str, tenant: UUID, theirs: list[Socket]) -> None:
+        """Before anything is told: who is out hears nothing more."""
+        if action in visibility.CLOSED_TENANTS:
+            losing = self.of(tenant)
+        elif action in visibility.GONE_MEMBERS:
+            losing = [socket for socket in theirs if socket in self.of(tenant)]
+        else:
+            return
+        for socket in losing:
+            socket.lose(tenant)
+
+    def _tell_tenant(self, tenant: UUID, event: Mapping[str, Any]) -> None:
+        if told := visibility.for_tenant(event):
+            frame, needs = told
+            text = encode(frame)
+            for socket in self.of(tenant):
+                if socket.subscriptions.see(tenant, needs):
+                    socket.tell(text)
+
+    def _doubt(self, sockets: list[Socket]) -> None:
+        for socket in sockets:
+            socket.subscriptions.doubt()
+        self._begin(self.look(sockets))
+
+    # --- What the layer lost -------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """The layer is back: nobody knows what it did not bring."""
+        for socket in self.sockets:
+            socket.tell(refusal(ResumeGap()))
+        self._begin(self.look(list(self.sockets)))
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look(list(self.sockets))
+
+    async def look(self, sockets: list[Socket]) -> None:
+        """Asks the database who is still to be here, and as what."""
+        for start in range(0, len(sockets), LOOK_BATCH):
+            try:
+                await self._judge(sockets[start : start + LOOK_BATCH])
+            except Error:
+                # It is asked again at the next look; access tokens end meanwhile.
+                logger.warning("look_failed", exc_info=True)
+                return
+
+    async def _judge(self, sockets: list[Socket]) -> None:
+        asked = {socket: socket.subscriptions.followed for socket in sockets}
+        found = await self.thread.ask(
+            questions.look,
+            [socket.claims.session_id for socket in sockets],
+            [(s.claims.user_id, tenant) for s in sockets for tenant in asked[s]],
+            [hold for socket in sockets for hold in socket.held],
+        )
+        for socket, tenants in asked.items():
+            socket.judge(found, tenants)
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        # The loop itself holds a task weakly.
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
