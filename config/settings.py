@@ -410,7 +410,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "Accounts, sign-in with device sessions, organizations and administration. "
         "Every error is an RFC 9457 problem document; its codes are listed at "
-        "`/docs/errors`. The WebSocket `/ws/v1/events` tells what concerns the caller and "
+        "`/docs/errors`. The WebSocket `/ws/v1/events` tells what concerns a caller and "
         "closes with 4401 when its session ends: docs/asyncapi.yaml describes its frames."
     ),
     "VERSION": "v1",
