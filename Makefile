@@ -192,6 +192,10 @@ BENCH_SECONDS ?= 10
 bench: $(RUNTIME) ## Compare with stock DRF and SimpleJWT under load (BENCH_SECONDS=10 ARGS=--write)
 	@BENCH_SECONDS="$(BENCH_SECONDS)" .venv/bin/python -m benchmarks.run $(ARGS)
 
+.PHONY: bench-live
+bench-live: $(RUNTIME) ## Open two thousand sockets and tell all of them (ARGS="--sockets 500 --write")
+	@.venv/bin/python -m benchmarks.live $(ARGS)
+
 .PHONY: bench-growth
 bench-growth: $(RUNTIME) ## Compare ten thousand people with a million on PostgreSQL (ARGS=--write)
 	@.venv/bin/python -m benchmarks.growth $(ARGS)

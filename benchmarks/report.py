@@ -10,6 +10,7 @@ from benchmarks import machine
 from benchmarks.alone import LOGINS, Health, Start
 from benchmarks.load import Sample
 from benchmarks.options import Options
+from benchmarks.results import CALLS
 from benchmarks.sides import OURS, SIDES, STOCK
 from benchmarks.statements import Talk
 from benchmarks.tables import Row, Table
@@ -48,7 +49,7 @@ def _head(options: Options) -> str:
     load = " / ".join(f"{number:.1f}" for number in os.getloadavg())
     versions = ", ".join(f"{name} {text}" for name, text in machine.versions().items())
     return (
-        "# Results of `make bench`\n\n"
+        f"{CALLS}\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}, {machine.processor()}; load behind the run"
         f" {load}. {versions}.\n\n"
         f"Medians of {options.rounds} interleaved rounds of {options.seconds} s, lowest"

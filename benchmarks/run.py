@@ -4,19 +4,25 @@ import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
-from benchmarks import alone, databases, load, options, report, statements, tables
+from benchmarks import (
+    alone,
+    databases,
+    load,
+    options,
+    report,
+    results,
+    statements,
+    tables,
+)
 from benchmarks.command import carry_out
 from benchmarks.processes import cores
 from benchmarks.sides import OURS, SIDES
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m benchmarks.run")
-    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help="into RESULTS.md")
     return carry_out(partial(run, write=parser.parse_args().write))
 
 
@@ -25,7 +31,7 @@ def run(*, write: bool) -> int:
     text = measure(options.read())
     sys.stdout.write(f"\n{text}")
     if write:
-        RESULTS.write_text(text)
+        results.replace(results.CALLS, text)
     return 0
 
 
@@ -38,14 +44,14 @@ def measure(wanted: options.Options) -> str:
         for _ in range(wanted.rounds):
             for side in SIDES:
                 starts[side.name].append(alone.start(side, server_core))
-        results = report.Results(
+        found = report.Results(
             starts=starts,
             one_worker=tables.one_worker(wanted),
             two_workers=tables.two_workers(wanted),
             health=alone.health_while_hashing(OURS, server_core),
             talks={side.name: statements.talks(side) for side in SIDES},
         )
-        return report.markdown(results, wanted)
+        return report.markdown(found, wanted)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ TARGETS = [
     "openapi",
     "asyncapi",
     "bench",
+    "bench-live",
     "bench-growth",
     "faults",
     "clean",
