@@ -1,4 +1,4 @@
-"""`python -m benchmarks.live [--write]`: sockets by the thousand, one event to all."""
+"""`python -m benchmarks.live [--write]`: thousands of sockets, one event."""
 
 import asyncio
 import json
