@@ -315,7 +315,8 @@ def ci(project: Project) -> Project:
         Path(project.environment["STANDINS"]) / "make",
         '#!/bin/sh\necho "make $*" >> "$CALLS"\ntest "$1" != "$FAILS"\n',
     )
-    executable(Path(project.environment["STANDINS"]) / "wrk", "#!/bin/sh\n")
+    for program in ("wrk", "chromium"):
+        executable(Path(project.environment["STANDINS"]) / program, "#!/bin/sh\n")
     return project
 
 
