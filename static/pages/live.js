@@ -37,9 +37,9 @@ function item(text, label, action) {
 }
 
 async function showSessions() {
-  const { data } = await call("GET", "/sessions/me");
+  const { sessions } = await call("GET", "/sessions/me");
   at("sessions").replaceChildren(
-    ...data.map((session) =>
+    ...sessions.map((session) =>
       session.is_current
         ? item(`${session.device_name} (this one)`)
         : item(session.device_name, "End", () => call("DELETE", `/sessions/${session.id}`)),
@@ -50,7 +50,6 @@ async function showSessions() {
 async function showOrganizations() {
   const organizations = await call("GET", "/organizations/me");
   at("organizations").replaceChildren(...organizations.map(({ name, my_role }) => item(`${name}: ${my_role}`)));
-  // Followed first and loaded before: what happens in between comes as an event.
   for (const { id } of organizations) send({ type: "subscribe", organization_id: id });
 }
 
