@@ -61,7 +61,7 @@ function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/ws/v1/events`, ["bearer", tokens.access_token]);
   socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
-  socket.addEventListener("close", ({ code, reason }) => close(code, reason));
+  socket.addEventListener("close", ({ code }) => close(code));
 }
 
 function state(text, open) {
@@ -70,15 +70,16 @@ function state(text, open) {
 }
 
 async function hear(frame) {
-  if (frame.type === "ready") {
-    state("Connected", true);
-    await showOrganizations();
-    if (lastEvent) send({ type: "resume", after: lastEvent });
-    renew(frame.expires_at);
-  }
   // Ids are ordered by time; `ready` and `pong` name a place in the log as well.
+  const since = lastEvent;
   const id = frame.id ?? frame.last_event_id ?? "";
   if (id > lastEvent) lastEvent = id;
+  if (frame.type === "ready") {
+    state("Connected", true);
+    renew(frame.expires_at);
+    await showOrganizations();
+    if (since) send({ type: "resume", after: since });
+  }
   if (frame.id) show(frame);
   if (frame.code === "resume_gap" || frame.type.startsWith("session.")) await showSessions();
 }
@@ -97,21 +98,24 @@ function renew(expiresAt) {
   clearTimeout(renewal);
   const wait = Math.max(new Date(expiresAt) - Date.now() - 60_000, 5_000);
   renewal = setTimeout(async () => {
-    try {
-      tokens = await call("POST", "/auth/refresh", { refresh_token: tokens.refresh_token });
-      send({ type: "authenticate", access_token: tokens.access_token });
-    } catch {
-      leave("Your session has ended. Sign in again.");
-    }
+    if (await refresh()) send({ type: "authenticate", access_token: tokens.access_token });
   }, wait);
 }
 
-function close(code) {
-  if (!tokens) return;
-  if (code === ended) {
+async function refresh() {
+  try {
+    tokens = await call("POST", "/auth/refresh", { refresh_token: tokens.refresh_token });
+    return true;
+  } catch {
     leave("Your session has ended. Sign in again.");
-    return;
+    return false;
   }
+}
+
+async function close(code) {
+  if (!tokens) return;
+  // The access token has ended, and with it perhaps the session.
+  if (code === ended && !(await refresh())) return;
   state("Connecting again …", false);
   setTimeout(() => tokens && connect(), 1_000 + 4_000 * Math.random());
 }
