@@ -46,19 +46,19 @@ def _printable(text: str) -> str:
     )
 
 
-def is_no_socket_line(record: logging.LogRecord) -> bool:
-    """Uvicorn writes the whole address of each socket, query and all: the edge has a line
-    of its own.
-    """
-    return not str(record.msg).startswith(SOCKET_LINES)
-
-
+# Uvicorn writes the whole address of each socket, query and all, where the edge has a line
+# of its own; and reports the garbage of a peer as an error with a traceback.
 SOCKET_LINES = (
     '%s - "WebSocket',
     "connection open",
     "connection closed",
-    "connection rej",
+    "connection rejected",
+    "Invalid UTF-8 sequence received from client.",
 )
+
+
+def is_no_socket_line(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(SOCKET_LINES)
 
 
 SHARED: list[Any] = [

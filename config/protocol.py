@@ -22,6 +22,7 @@ from config.api import problems
 from config.edge import UNTOUCHED
 from config.errors import DomainError
 from config.identifiers import new_id
+from config.sockets import unfit
 
 # Twice what the edge takes, so that whoever is only a little over hears of it there.
 MAXIMUM_HEAD_BYTES = 2 * settings.MAX_HEADER_BYTES
@@ -88,6 +89,19 @@ class Protocol(HttpToolsProtocol):
             others = [(name, value) for name, value in self.headers if name != b"host"]
             self.headers[:] = [*others, (b"host", authority)]
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
+        head += [b"%s: %s\r\n" % header for header in self.headers]
+        problem = unfit(b"".join([*head, b"\r\n"]))
+        if self.running and not self.running.response_complete:
+            # Its answer would come in the middle of the frames.
+            problem = errors.MalformedRequest()
+        if problem:
+            self._refuse(problem)
+        else:
+            self._head_is_there()
+            super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.refusal())
