@@ -15,6 +15,7 @@ from uuid import UUID
 
 import redis
 import structlog
+from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, get_channel_layer
 from django.conf import settings
 from django.db import models, transaction
@@ -51,6 +52,8 @@ class Announcer:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.room = BoundedSemaphore(MAXIMUM_PENDING)
+        # Something was not announced: whoever beats next tells everybody.
+        self.lost = False
         self.rests_until = 0.0
         self.warned_until = 0.0
 
@@ -70,22 +73,24 @@ class Announcer:
             sent = asyncio.run_coroutine_threadsafe(self._send(message), self.loop)
             sent.add_done_callback(self._make_room)
         else:
-            self._warn("too many are waiting")
+            self._lose("too many are waiting")
 
     async def _send(self, message: dict[str, Any]) -> None:
         if time.monotonic() < self.rests_until:
+            self.lost = True
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await layer().group_send(GROUP, message)
-        except (redis.RedisError, OSError) as exc:
+        except (redis.RedisError, OSError, ChannelFull) as exc:
             self.rests_until = time.monotonic() + REST_SECONDS
-            self._warn(type(exc).__name__)
+            self._lose(type(exc).__name__)
 
     def _make_room(self, _: "Future[None]") -> None:
         self.room.release()
 
-    def _warn(self, reason: str) -> None:
+    def _lose(self, reason: str) -> None:
+        self.lost = True
         now = time.monotonic()
         if now >= self.warned_until:
             self.warned_until = now + WARNING_SECONDS

@@ -2,7 +2,6 @@
 
 import time
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -115,5 +114,6 @@ def is_known_origin(scope: Scope, headers: dict[bytes, str]) -> bool:
     origin = headers.get(b"origin", "")
     scheme = "https" if scope["scheme"] in SECURE_SCHEMES else "http"
     own = f"{scheme}://{headers.get(b'host', '')}".lower()
-    public = "{0.scheme}://{0.netloc}".format(urlsplit(settings.PUBLIC_URL))
-    return origin in {own, public, *settings.CORS_ALLOWED_ORIGINS}
+    # CSRF_TRUSTED_ORIGINS is that of PUBLIC_URL, where there is one.
+    known = {own, *settings.CSRF_TRUSTED_ORIGINS, *settings.CORS_ALLOWED_ORIGINS}
+    return origin in known

@@ -46,14 +46,15 @@ def _printable(text: str) -> str:
     )
 
 
-# Uvicorn writes the whole address of each socket, query and all, where the edge has a line
-# of its own; and reports the garbage of a peer as an error with a traceback.
+# Uvicorn writes the whole address of each socket, query and all, where the edge has a
+# line of its own; and reports the garbage of a peer, and our refusals, as errors.
 SOCKET_LINES = (
     '%s - "WebSocket',
     "connection open",
     "connection closed",
     "connection rejected",
     "Invalid UTF-8 sequence received from client.",
+    "ASGI callable returned without completing handshake.",
 )
 
 

@@ -185,7 +185,11 @@ if REDIS_URL:
         "default": {
             # Its groups do not end after a day, as those of the other do.
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "prefix": "live"},
+            # Its channels know no databases: another's events must not come here.
+            "CONFIG": {
+                "hosts": [REDIS_URL],
+                "prefix": f"live{urlsplit(REDIS_URL).path.strip('/') or 0}-",
+            },
         }
     }
 else:

@@ -5,7 +5,6 @@ import socket
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -74,9 +73,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             super().handle_cont(event)
-
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body":
-            # Else uvicorn reports an answer as a fault of the application.
-            self.handshake_complete = True

@@ -5,7 +5,7 @@ time: those of a process that was killed go by themselves.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -65,43 +65,44 @@ class SharedHolds:
 
     def take(self, hold: Hold, most: int) -> bool:
         """Whether there was room for one more; atomic."""
-        name, holder = hold
-        if time.monotonic() < self.rests_until:
-            return True
-        try:
-            return bool(
-                self.script(keys=[self._key(name)], args=[holder, most, HOLD_SECONDS])
-            )
-        except redis.RedisError:
-            self._rest()
-            return True
+        return self._try(self._take, *hold, most)
 
     def renew(self, held: Iterable[Hold]) -> None:
-        """For another HOLD_SECONDS, each (name, holder), in one round trip."""
-        end = int(time.time()) + HOLD_SECONDS
+        """For another HOLD_SECONDS, each (name, holder), in two round trips."""
+        self._try(self._renew, list(held))
+
+    def give_back(self, held: Iterable[Hold]) -> None:
+        self._try(self._give_back, list(held))
+
+    def _take(self, name: str, holder: str, most: int) -> bool:
+        arguments: list[str | int] = [holder, most, HOLD_SECONDS]
+        return bool(self.script(keys=[self._key(name)], args=arguments))
+
+    def _renew(self, held: list[Hold]) -> bool:
+        # The clock of Redis, as in taking: those of the processes may disagree.
+        end = self.client.time()[0] + HOLD_SECONDS
         pipeline = self.client.pipeline(transaction=False)
         for name, holder in held:
             pipeline.zadd(self._key(name), {holder: end})
             pipeline.expire(self._key(name), HOLD_SECONDS)
-        self._execute(pipeline)
+        return bool(pipeline.execute())
 
-    def give_back(self, held: Iterable[Hold]) -> None:
+    def _give_back(self, held: list[Hold]) -> bool:
         pipeline = self.client.pipeline(transaction=False)
         for name, holder in held:
             pipeline.zrem(self._key(name), holder)
-        self._execute(pipeline)
+        return bool(pipeline.execute())
 
-    def _execute(self, pipeline: Any) -> None:
+    def _try(self, verb: Callable[..., bool], *arguments: Any) -> bool:
+        """True where Redis is gone."""
         if time.monotonic() < self.rests_until:
-            return
+            return True
         try:
-            pipeline.execute()
+            return verb(*arguments)
         except redis.RedisError:
-            self._rest()
-
-    def _rest(self) -> None:
-        self.rests_until = time.monotonic() + REST_SECONDS
-        logger.warning("holds_unreachable", exc_info=True)
+            self.rests_until = time.monotonic() + REST_SECONDS
+            logger.warning("holds_unreachable", exc_info=True)
+            return True
 
     def _key(self, name: str) -> str:
         return self.PREFIX + digest("hold", name)

@@ -7,7 +7,7 @@ socket; and a look at the database at intervals makes good what the layer lost
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from sessions_app.errors import SessionEnded
 LOOK_SECONDS = 15.0
 # Of sockets in one question.
 LOOK_BATCH = 500
+RETRY_SECONDS = 1.0
 
 logger = structlog.get_logger("live")
 
@@ -46,8 +47,8 @@ class Hub:
 
     def start(self) -> None:
         stream.announcer.serve_on(asyncio.get_running_loop())
-        for work in (self.ear.listen(), self.ear.beat(), self._look_again()):
-            self._begin(work)
+        for work in (self.ear.listen, self.ear.beat, self._look_again):
+            self._begin(_for_ever(work))
 
     async def stop(self) -> None:
         stream.announcer.serve_on(None)
@@ -65,7 +66,8 @@ class Hub:
 
     def remove(self, socket: Socket) -> None:
         self.sockets.discard(socket)
-        for group in (*socket.groups, *socket.subscriptions.requested):
+        counted = [name for name, _ in socket.held]
+        for group in (*socket.groups, *counted, *socket.subscriptions.requested):
             self.part(socket, group)
 
     def join(self, socket: Socket, group: Hashable) -> None:
@@ -88,14 +90,15 @@ class Hub:
         )
         action = event["action"]
         if action == visibility.EVERYBODY_OUT:
-            self._end(self.sockets)
+            # But for who has signed in again since.
+            self._begin(self.look(list(self.sockets)))
         elif action == "session.ended":
             self._end(self.of(target))
         if tenant:
             self._reseat(action, tenant, self.of(person))
             self._tell_tenant(tenant, event)
         if action in visibility.CHANGED_RIGHTS:
-            self._doubt(self.of(person))
+            self._doubt(self.of(person), tenant)
         if own := visibility.for_oneself(event):
             text = encode(own)
             for socket in self.of(person):
@@ -124,9 +127,12 @@ class Hub:
                 if socket.subscriptions.see(tenant, needs):
                     socket.tell(text)
 
-    def _doubt(self, sockets: list[Socket]) -> None:
+    def _doubt(self, sockets: list[Socket], tenant: UUID | None) -> None:
         for socket in sockets:
-            socket.subscriptions.doubt()
+            if tenant:
+                socket.subscriptions.doubt_role(tenant)
+            else:
+                socket.subscriptions.doubt_all()
         self._begin(self.look(sockets))
 
     # --- What the layer lost -------------------------------------------------------
@@ -153,18 +159,30 @@ class Hub:
                 return
 
     async def _judge(self, sockets: list[Socket]) -> None:
-        asked = {socket: socket.subscriptions.followed for socket in sockets}
+        present = [s for s in sockets if s.is_open and s in self.sockets]
+        asked = {s: (s.subscriptions.followed, s.subscriptions.doubts) for s in present}
         found = await self.thread.ask(
             questions.look,
-            [socket.claims.session_id for socket in sockets],
-            [(s.claims.user_id, tenant) for s in sockets for tenant in asked[s]],
-            [hold for socket in sockets for hold in socket.held],
+            [s.claims.session_id for s in present],
+            [(s.claims.user_id, tenant) for s in present for tenant in asked[s][0]],
+            [hold for s in present for hold in s.held],
         )
-        for socket, tenants in asked.items():
-            socket.judge(found, tenants)
+        for socket, (tenants, doubts) in asked.items():
+            socket.judge(found, tenants, doubts)
 
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(work)
         # The loop itself holds a task weakly.
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        # The last guard of this task: without it one unforeseen fault would make the
+        # process deaf without a word.
+        except Exception:
+            logger.exception("live_task_crashed")
+            await asyncio.sleep(RETRY_SECONDS)

@@ -6,21 +6,25 @@ from typing import Any
 
 import redis
 import structlog
+from channels.exceptions import ChannelFull
 
-from audit.stream import GROUP, layer
+from audit.stream import GROUP, announcer, layer
+from config.identifiers import new_id
 
-# How often a message to ourselves tries the layer, and how long it may take.
+# How often a message to everybody tries the layer, and how long it may take.
 BEAT_SECONDS = 5.0
 BEAT_DEADLINE = 2.0
 RETRY_SECONDS = 1.0
-FAULTS = (redis.RedisError, OSError)
+FAULTS = (redis.RedisError, OSError, ChannelFull)
+# What an event of another release may make of ours.
+UNREADABLE = (KeyError, TypeError, ValueError)
 
 logger = structlog.get_logger("live")
 
 
 class Ear:
-    """`hear` is called for each event; `catch_up` once the layer is back, since what was
-    announced meanwhile is lost.
+    """`hear` is called for each event; `catch_up` where announcements were lost: here,
+    because the layer was away, or wherever one could not be sent.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class Ear:
     ) -> None:
         self.hear = hear
         self.catch_up = catch_up
+        self.key = str(new_id())
         self.channel = ""
         self.beaten = asyncio.Event()
         self.deaf = False
@@ -40,33 +45,46 @@ class Ear:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        channel = await layer().new_channel()
-        await layer().group_add(GROUP, channel)
-        self.channel = channel
+        self.channel = await layer().new_channel()
+        await layer().group_add(GROUP, self.channel)
         while True:
-            message = await layer().receive(channel)
+            self._take(await layer().receive(self.channel))
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message.get("lost"):
+            self.catch_up()
+        if message.get("beat") == self.key:
             self.beaten.set()
-            for event in message.get("events", ()):
+        for event in message.get("events", ()):
+            try:
                 self.hear(event)
+            except UNREADABLE:
+                logger.exception("event_unreadable")
 
     async def beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            if await self._is_heard():
-                if self.deaf:
-                    self.deaf = False
-                    logger.info("layer_is_back")
-                    self.catch_up()
-            elif not self.deaf:
-                self.deaf = True
+            heard = await self._is_heard()
+            if heard and self.deaf:
+                logger.info("layer_is_back")
+                self.catch_up()
+            elif not heard and not self.deaf:
                 logger.warning("layer_unreachable")
+            self.deaf = not heard
 
     async def _is_heard(self) -> bool:
+        if not self.channel:
+            return False
         self.beaten.clear()
+        lost, announcer.lost = announcer.lost, False
+        message = {"type": "live.beat", "beat": self.key, "lost": lost}
         try:
             async with asyncio.timeout(BEAT_DEADLINE):
-                await layer().send(self.channel, {"type": "live.beat"})
+                # Anew each time: the layer in memory forgets members after a day.
+                await layer().group_add(GROUP, self.channel)
+                await layer().group_send(GROUP, message)
                 await self.beaten.wait()
         except FAULTS:
+            announcer.lost = announcer.lost or lost
             return False
         return True

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import structlog
 from django.db import Error
 
 from config.api.problems import translate
@@ -23,10 +24,13 @@ from live.frames import (
     refusal,
 )
 from live.visibility import for_oneself, for_tenant
+from organizations.roles import Role
 from sessions_app.errors import ForeignSession, SessionEnded
 
 if TYPE_CHECKING:
     from live.sockets import Socket
+
+logger = structlog.get_logger("live")
 
 # After which there is nothing more to say.
 FINAL = (SessionEnded, MessageTooLarge, UnsupportedMediaType)
@@ -60,7 +64,10 @@ def refuse(socket: "Socket", message: Mapping[str, Any], reason: DomainError) ->
 
 
 def translated(exc: DomainError | Error) -> DomainError:
-    return translate(exc) or InternalError()
+    reason = translate(exc)
+    if reason is None:
+        logger.error("question_failed", exc_info=exc)
+    return reason or InternalError()
 
 
 async def _ping(socket: "Socket", frame: Frame) -> None:
@@ -70,21 +77,38 @@ async def _ping(socket: "Socket", frame: Frame) -> None:
 
 async def _subscribe(socket: "Socket", frame: Frame) -> None:
     organization_id = read_id(frame, "organization_id")
-    socket.subscriptions.request(organization_id)
-    socket.hub.join(socket, organization_id)
     try:
-        role = await socket.hub.thread.ask(
-            questions.find_role, socket.claims, organization_id
-        )
+        role = await _request(socket, organization_id)
     except (DomainError, Error) as exc:
-        socket.subscriptions.drop(organization_id)
-        socket.hub.part(socket, organization_id)
         reason = translated(exc)
         # Of several that were asked for at once, the client learns which is refused.
         reason.members["organization_id"] = str(organization_id)
         raise reason from exc
     if socket.subscriptions.confirm(organization_id, role):
         socket.tell(about("subscribed", organization_id))
+
+
+async def _request(socket: "Socket", organization_id: UUID) -> Role:
+    """Joined before the database is asked, so that a change in between is heard."""
+    socket.subscriptions.request(organization_id)
+    socket.hub.join(socket, organization_id)
+    try:
+        return await _find_role(socket, organization_id)
+    except (DomainError, Error):
+        socket.subscriptions.drop(organization_id)
+        socket.hub.part(socket, organization_id)
+        raise
+
+
+async def _find_role(socket: "Socket", organization_id: UUID) -> Role:
+    """Asked again where a change was heard meanwhile: the answer may be from before."""
+    while True:
+        doubts = socket.subscriptions.doubts
+        role = await socket.hub.thread.ask(
+            questions.find_role, socket.claims, organization_id
+        )
+        if doubts == socket.subscriptions.doubts:
+            return role
 
 
 async def _unsubscribe(socket: "Socket", frame: Frame) -> None:
@@ -109,8 +133,7 @@ async def _resume(socket: "Socket", frame: Frame) -> None:
     events = await socket.hub.thread.ask(questions.replay, socket.claims, after, followed)
     for event in events:
         for text in _shown(socket, event):
-            # Waits for the peer: a replay is as fast as it is read.
-            await socket.waiting.put(text)
+            await socket.say(text)
 
 
 def _shown(socket: "Socket", event: Mapping[str, Any]) -> list[str]:

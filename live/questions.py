@@ -84,8 +84,9 @@ def enter(claims: Claims, held: Mapping[Hold, int]) -> None:
     `held` is what the socket counts for, and how many there may be of each. Raises
     SessionEnded, TooManyRequests, TooManySockets.
     """
-    rates.enforce("live", str(claims.user_id))
+    # First, or a stolen token that is worth nothing any more would use up the limit.
     confirm(claims)
+    rates.enforce("live", str(claims.user_id))
     shared = holds.shared()
     if shared and not shared.take_all(held):
         raise TooManySockets
@@ -134,9 +135,11 @@ def replay(claims: Claims, after: UUID, organizations: Iterable[UUID]) -> list[H
     """
     rates.enforce("live_resume", str(claims.user_id))
     made = timedelta(milliseconds=after.int >> 80)
-    if timedelta(seconds=time.time()) - made > REPLAYED:
+    age = timedelta(seconds=time.time()) - made
+    # One from the future is none of ours, and says nothing of what was missed.
+    if not -OVERLAP < age < REPLAYED:
         raise ResumeGap
-    since = max(made - OVERLAP, timedelta()) // timedelta(milliseconds=1)
+    since = (made - OVERLAP) // timedelta(milliseconds=1)
     later = Event.objects.filter(pk__gte=UUID(int=since << 80)).order_by("pk")
     own = [stream.describe(e, person_id=claims.user_id) for e in _own(later, claims)]
     tenants = later.filter(

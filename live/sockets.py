@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from live.hub import Hub
 
 # RFC 6455 §7.4 and the contract, by the status that a refusal has over HTTP.
-CLOSE_CODES = {401: 4401, 413: 1009, 415: 1003, 429: 4429, 503: 1013}
+CLOSE_CODES = {401: 4401, 413: 1009, 415: 1003, 429: 4429, 500: 1011, 503: 1013}
 POLICY_VIOLATION = 1008
 
 # Frames that wait for a peer who does not read, and how long one may take.
@@ -52,6 +52,9 @@ class Socket:
         self.subscriptions = Subscriptions()
         self.loop = asyncio.get_running_loop()
         self.waiting: asyncio.Queue[str] = asyncio.Queue(MAXIMUM_WAITING)
+        self.taken = asyncio.Event()
+        # Until it is greeted nothing is told: the client loads everything behind that.
+        self.is_open = False
         self.ended: asyncio.Future[DomainError] = self.loop.create_future()
         self.expiry: asyncio.TimerHandle | None = None
         self.second, self.number = 0.0, 0
@@ -84,10 +87,13 @@ class Socket:
             self._leave()
 
     async def _enter(self) -> None:
-        for (name, _), most in self.held.items():
-            if len(self.hub.of(name)) > most:
-                raise TooManySockets
         await self.hub.thread.ask(questions.enter, self.claims, self.held)
+        for (name, _), most in self.held.items():
+            if len(self.hub.of(name)) >= most:
+                raise TooManySockets
+        for name, _ in self.held:
+            self.hub.join(self, name)
+        self.is_open = True
         self.greet()
 
     def _leave(self) -> None:
@@ -123,6 +129,7 @@ class Socket:
     async def _write(self) -> None:
         while True:
             text = await self.waiting.get()
+            self.taken.set()
             if self.ended.done():
                 return
             try:
@@ -167,9 +174,8 @@ class Socket:
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
-        """What happens to these concerns it; and what it counts for."""
-        counted = [name for name, _ in self.held]
-        return (self.claims.user_id, self.claims.session_id, *counted)
+        """What happens to these concerns it."""
+        return (self.claims.user_id, self.claims.session_id)
 
     def greet(self, claims: Claims | None = None) -> None:
         """With the newest claims: it ends when their token does."""
@@ -190,7 +196,7 @@ class Socket:
         )
 
     def tell(self, text: str) -> None:
-        if self.ended.done():
+        if self.ended.done() or not self.is_open:
             return
         try:
             self.waiting.put_nowait(text)
@@ -198,18 +204,27 @@ class Socket:
             # It comes back and asks for what it missed, instead of never knowing.
             self.end(TooSlow())
 
+    async def say(self, text: str) -> None:
+        """At the pace of the peer, and leaving room for what happens meanwhile."""
+        while self.waiting.qsize() > MAXIMUM_WAITING // 2:
+            self.taken.clear()
+            await self.taken.wait()
+        self.tell(text)
+
     def end(self, reason: DomainError) -> None:
         """From here on nothing is told; the first reason stands."""
         if not self.ended.done():
             self.ended.set_result(reason)
 
-    def judge(self, found: Found, asked: Collection[UUID]) -> None:
-        """`asked` are the organizations that the answer is about."""
+    def judge(self, found: Found, asked: Collection[UUID], doubts: int) -> None:
+        """`asked` are the organizations that the answer is about, `doubts` how many there
+        were then.
+        """
         if self.claims.session_id not in found.sessions:
             self.end(SessionEnded())
         mine = {pk: found.roles.get((self.claims.user_id, pk)) for pk in asked}
         roles = {pk: role for pk, role in mine.items() if role}
-        for organization_id in self.subscriptions.judge(roles, asked):
+        for organization_id in self.subscriptions.judge(roles, asked, doubts):
             self.lose(organization_id)
 
     def lose(self, organization_id: UUID) -> None:

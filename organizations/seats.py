@@ -68,7 +68,7 @@ def take_seat(user: User, address: object) -> Seat:
 
 
 def roles_of(seats: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Role]:
-    """Of each (person, organization) the role that `take_seat` would find, in two
+    """Of each (person, organization) the role that `take_seat` would find, in three
     statements; who has no seat is missing.
     """
     wanted = set(seats)
@@ -85,7 +85,13 @@ def roles_of(seats: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Role
     }
     superusers = User.objects.existing().filter(pk__in=people, is_superuser=True)
     everywhere = set(superusers.values_list("pk", flat=True))
-    found |= {seat: Role.OWNER for seat in wanted if seat[0] in everywhere}
+    there = Organization.objects.filter(pk__in=tenants)
+    existing = set(there.values_list("pk", flat=True))
+    found |= {
+        (user_id, organization_id): Role.OWNER
+        for user_id, organization_id in wanted
+        if user_id in everywhere and organization_id in existing
+    }
     return {seat: role for seat, role in found.items() if seat in wanted}
 
 
