@@ -15,6 +15,8 @@ from config.identifiers import new_id
 BEAT_SECONDS = 5.0
 BEAT_DEADLINE = 2.0
 RETRY_SECONDS = 1.0
+# Beats come more often: the connection has died without a word.
+SILENCE_SECONDS = 2 * BEAT_SECONDS + BEAT_DEADLINE
 FAULTS = (redis.RedisError, OSError, ChannelFull)
 # What an event of another release may make of ours.
 UNREADABLE = (KeyError, TypeError, ValueError)
@@ -42,13 +44,16 @@ class Ear:
             try:
                 await self._listen()
             except FAULTS:
+                await _start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         self.channel = await layer().new_channel()
         await layer().group_add(GROUP, self.channel)
         while True:
-            self._take(await layer().receive(self.channel))
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await layer().receive(self.channel)
+            self._take(message)
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if message.get("lost"):
@@ -88,3 +93,12 @@ class Ear:
             announcer.lost = announcer.lost or lost
             return False
         return True
+
+
+async def _start_anew() -> None:
+    try:
+        async with asyncio.timeout(BEAT_DEADLINE):
+            await layer().flush()
+    except FAULTS:
+        # Its connections are given up all the same.
+        return
