@@ -1,11 +1,17 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.db.models import UUIDField
+
+from config.lookups import SameId
 
 
 class ConfigConfig(AppConfig):
-    """Commands and checks of the house itself."""
+    """Commands, checks and lookups of the house itself."""
 
     name = "config"
+
+    def ready(self) -> None:
+        UUIDField.register_lookup(SameId)
 
 
 class ConsoleConfig(AdminConfig):

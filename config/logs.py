@@ -6,6 +6,7 @@ event is exactly one line, escaped, and carries the request id.
 
 import logging
 import logging.config
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -62,6 +63,14 @@ def is_no_socket_line(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(SOCKET_LINES)
 
 
+def is_crash(record: logging.LogRecord) -> bool:
+    """Django takes every answer of 500 and above for an error: a 503 given on purpose has
+    its access line, and should wake nobody.
+    """
+    status = getattr(record, "status_code", None)
+    return bool(record.exc_info) or status == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -109,12 +118,15 @@ def _standard_library(level: str, renderers: list[Any]) -> dict[str, Any]:
                 "processors": renderers,
             }
         },
-        "filters": {"no_socket_lines": {"()": lambda: is_no_socket_line}},
+        "filters": {
+            "no_socket_lines": {"()": lambda: is_no_socket_line},
+            "crashes": {"()": lambda: is_crash},
+        },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Each refused call would be logged twice: the edge writes the access line.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["crashes"]},
             "django.server": {"handlers": [], "propagate": False},
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.error": {

@@ -6,16 +6,38 @@ socket is readable, which the kernel tells in a microsecond.
 """
 
 import select
-from typing import Any
+from typing import Any, Self
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
 
+class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
+    """Prepares what comes often, but for searches.
+
+    The plan of a prepared statement is made before the text is known, and with an unknown
+    text an index of trigrams is of no use.
+    """
+
+    def execute(
+        self,
+        query: Any,
+        params: Any = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        if isinstance(query, str) and " LIKE " in query:
+            prepare = False
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         connection = super().get_new_connection(conn_params)
+        connection.cursor_factory = Cursor
         # Psycopg puts its own in C in the place of this one. Django's loader replaces the
         # time zone of each value, in Python, which was an eighth of a list of 100 rows;
         # here the connection's time zone is UTC already.

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import structlog
+from django.db import OperationalError
 
 from accounts.models import User
 from audit.models import Event
 from config import logs
+from config.errors import Unavailable
 from sessions_app.models import Session
 from tests.conftest import SignIn
 
@@ -48,6 +50,40 @@ def test_a_traceback_forges_no_event() -> None:
     assert "happened" in first
     assert all(line.startswith("    ") for line in rest if line)
     assert "\x1b" not in "".join(rest)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(OperationalError, 503), (Unavailable, 503), (RuntimeError, 500)],
+)
+def test_only_a_crash_is_an_error(
+    api: SignIn,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: type[Exception],
+    status: int,
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    client = api(alice)
+    monkeypatch.setattr(Session, "touch", fail)
+    with caplog.at_level(logging.INFO):
+        assert client.get("/users/me").status_code == status
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.name for record in errors] == ["django.request"] * (status == 500)
+    assert all(record.exc_info for record in errors)
+    access = [r for r in caplog.records if r.name == "edge" and "request" in str(r.msg)]
+    assert str(status) in str(access[-1].msg)
+
+
+@pytest.mark.parametrize(("status", "kept"), [(500, True), (503, False), (501, False)])
+def test_a_500_without_a_traceback_is_a_crash_as_well(status: int, kept: bool) -> None:
+    record = logging.LogRecord("django.request", logging.ERROR, "", 0, "", None, None)
+    record.status_code = status
+    assert logs.is_crash(record) == kept
 
 
 @pytest.mark.django_db

@@ -86,3 +86,15 @@ def test_a_named_cursor_reads_times_as_well(kept: Any) -> None:
             "SELECT timestamptz '2026-11-24 12:00:00+00' FROM generate_series(1, 3)"
         )
         assert cursor.fetchall() == [(datetime(2026, 11, 24, 12, tzinfo=UTC),)] * 3
+
+
+@pytest.mark.parametrize(("operator", "number"), [("LIKE", 0), ("=", 1)])
+def test_what_comes_often_is_prepared_unless_it_searches(
+    kept: Any, operator: str, number: int
+) -> None:
+    asked = f"SELECT 1 WHERE 'abc' {operator} %s"
+    for _ in range(7):
+        with kept.cursor() as cursor:
+            cursor.execute(asked, ["abc"])
+    prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s"
+    assert one(kept, prepared, f"%'abc' {operator} %") == number
