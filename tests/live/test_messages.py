@@ -1,27 +1,22 @@
 """What clients say, in whatever form, and what they are answered."""
 
-import json
-from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, ProgrammingError
-from django.utils import timezone
 
 from accounts.models import User
 from config.errors import Unavailable
 from live import messages, sockets, visibility
 from live.frames import MAXIMUM_BYTES
 from sessions_app import services as sessions
-from sessions_app import tokens
 from sessions_app.models import EndReason, Session
 from sessions_app.services import Tokens, start_session
 from tests.live import document
 from tests.live.conftest import Live
 from tests.live.listener import Listener
 from tests.organizations.cast import Tenant
-from tests.sessions_app.forge import claims_of
+from tests.sessions_app.forge import claims_of, forged
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +81,7 @@ MALFORMED: dict[str, str] = {
     "deep arrays": "[" * 20_000 + "]" * 20_000,
     "deep objects": '{"type":' * 7_000 + "1" + "}" * 7_000,
     "deep inside": '{"type": "ping", "x": ' + "[" * 200 + "]" * 200 + "}",
-    "many keys": json.dumps({"type": "ping"} | {str(n): 0 for n in range(4_000)}),
+    "many members": '{"type": "ping", "x": [' + "0," * 30_000 + "0]}",
     "NaN": '{"type": "ping", "x": NaN}',
     "Infinity": '{"type": "ping", "x": -Infinity}',
     "an infinite number": '{"type": "ping", "x": 1e999}',
@@ -112,7 +107,9 @@ def test_what_is_no_message_is_an_error_and_closes_nothing(
     assert listener.ask("ping")["type"] == "pong"
 
 
-@pytest.mark.parametrize("kind", ["", "Ping", "ping ", "ready", "__class__", "ｐing", "💥"])
+@pytest.mark.parametrize(
+    "kind", ["", "Ping", "ping ", "ready", "__class__", "\uff50ing", "💥"]
+)
 def test_an_unknown_type_is_an_error(live: Live, alice: User, kind: str) -> None:
     listener = live.open(alice)
     assert listener.ask(kind)["code"] == "unknown_message"
@@ -181,7 +178,7 @@ ODD_IDS: list[Any] = [
     "01920000-0000-7000-8000-00000000000",
     "01920000-0000-7000-8000-0000000000000",
     " 01920000-0000-7000-8000-000000000000",
-    "０1920000-0000-7000-8000-000000000000",
+    "\uff101920000-0000-7000-8000-000000000000",
     "0192_000-0000-7000-8000-000000000000",
     "+1920000-0000-7000-8000-000000000000",
     ["01920000-0000-7000-8000-000000000000"],
@@ -344,27 +341,17 @@ def test_who_hangs_up_leaves_nothing(live: Live, acme: Tenant) -> None:
 # --- authenticate ------------------------------------------------------------------
 
 
-def renewed(pair: Tokens) -> Tokens:
-    """The same session, with a token that lasts an hour longer."""
-    claims = claims_of(pair.access_token)
-    return Tokens(
-        **{
-            **{name: getattr(pair, name) for name in pair.__dataclass_fields__},
-            "access_token": tokens.access_token(
-                user_id=pair.user.pk,
-                session_id=Session.objects.get(pk=claims["sid"]).pk,
-                jti="renewed",
-                now=timezone.now() + timedelta(hours=1),
-            ),
-        }
-    )
+def renewed(pair: Tokens) -> str:
+    """A token of the same session that lasts an hour longer."""
+    expires = claims_of(pair.access_token)["exp"] + 3600
+    return forged(pair.access_token, claims={"exp": expires})
 
 
 def test_a_newer_token_keeps_it_open(live: Live, alice: User) -> None:
     pair = start_session(user=alice)
     listener = live.wish(pair.access_token)
     first = listener.next()
-    second = listener.ask("authenticate", access_token=renewed(pair).access_token)
+    second = listener.ask("authenticate", access_token=renewed(pair))
     assert (second["type"], second["session_id"]) == ("ready", first["session_id"])
     assert second["expires_at"] > first["expires_at"]
     left = live.socket(listener).expiry.when() - live.loop.time()
@@ -384,7 +371,7 @@ def test_a_rotated_session_goes_on(live: Live, alice: User) -> None:
 
 def test_an_older_token_changes_nothing(live: Live, alice: User) -> None:
     pair = start_session(user=alice)
-    listener = live.wish(renewed(pair).access_token)
+    listener = live.wish(renewed(pair))
     first = listener.next()
     answer = listener.ask("authenticate", access_token=pair.access_token)
     assert answer["expires_at"] == first["expires_at"]
@@ -428,8 +415,6 @@ def test_a_newer_token_of_an_ended_session_closes(live: Live, alice: User) -> No
     pair = start_session(user=alice)
     listener = live.open(pair)
     # Not announced: the layer was away.
-    sessions.end_session(
-        session=Session.objects.get(), by=alice, reason=EndReason.LOGOUT
-    )
-    listener.say("authenticate", access_token=renewed(pair).access_token)
+    sessions.end_session(session=Session.objects.get(), by=alice, reason=EndReason.LOGOUT)
+    listener.say("authenticate", access_token=renewed(pair))
     assert listener.end() == (4401, "session_ended")
