@@ -1,4 +1,4 @@
-"""What concerns the person: told to every socket of theirs, and who is signed out is out."""
+"""What concerns the person is told to their sockets; who is signed out is out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -138,9 +138,9 @@ def test_a_new_device_is_told_to_the_others(live: Live, alice: User, bob: User) 
 
 def test_what_is_rolled_back_is_told_to_nobody(live: Live, alice: User) -> None:
     listener = live.open(alice)
-    with live.committed(), pytest.raises(LookupError), transaction.atomic():
+    with live.committed(), transaction.atomic():
         audit.record("user.updated", actor=alice, target=alice, fields=["first_name"])
-        raise LookupError
+        transaction.set_rollback(True)
     assert listener.news() == []
 
 
@@ -281,7 +281,6 @@ def test_everybody_is_out_when_an_operator_says_so(
     assert [device.listener.news() for device in devices] == [[], []]
 
 
-@pytest.mark.xfail(strict=True, reason="L19: it does not ask who is let in")
 def test_who_signed_in_after_everybody_was_out_stays(live: Live, alice: User) -> None:
     with live.capture(execute=False):
         call_command("end_all_sessions")

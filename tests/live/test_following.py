@@ -398,7 +398,6 @@ def test_a_socket_follows_a_limited_number(
     assert subscribe(listener, globex.organization.pk)["type"] == "subscribed"
 
 
-@pytest.mark.xfail(strict=True, reason="L18: raised before the id is added")
 def test_one_too_many_is_named(
     live: Live, acme: Tenant, globex: Tenant, root: User, few: None
 ) -> None:
@@ -480,7 +479,6 @@ def test_who_is_removed_while_subscribing_does_not_follow(
     assert acme.organization.pk not in live.hub.groups
 
 
-@pytest.mark.xfail(strict=True, reason="L2: the role from before is confirmed")
 def test_who_is_demoted_while_subscribing_sees_less_at_once(
     live: Live, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -498,7 +496,6 @@ def test_who_is_demoted_while_subscribing_sees_less_at_once(
     assert "invitation.created" not in listener.kinds
 
 
-@pytest.mark.xfail(strict=True, reason="L3: an older look lifts the doubt")
 def test_an_answer_from_before_a_demotion_lifts_no_doubt(
     live: Live, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,7 +516,6 @@ def test_an_answer_from_before_a_demotion_lifts_no_doubt(
     assert not sees
 
 
-@pytest.mark.xfail(strict=True, reason="L4: the doubt is about every organization")
 def test_a_changed_role_hides_nothing_of_another_organization(
     live: Live, acme: Tenant, globex: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -537,7 +533,6 @@ def test_a_changed_role_hides_nothing_of_another_organization(
     assert sees
 
 
-@pytest.mark.xfail(strict=True, reason="L16: seen as a member until the look answers")
 def test_who_was_a_superuser_sees_nothing_until_it_is_known(
     live: Live, acme: Tenant, root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -570,12 +565,7 @@ def test_roles_of_many_are_those_of_each_seat(
     role: Role | None,
     is_member_active: bool,
     state: str,
-    request: pytest.FixtureRequest,
 ) -> None:
-    if superuser and state == "unknown":
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="L11: an owner of what is not there")
-        )
     person = make_superuser() if superuser else add_member(globex.organization)
     if role:
         add_member(acme.organization, role, user=person, is_active=is_member_active)

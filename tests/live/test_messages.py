@@ -297,7 +297,6 @@ def test_a_database_that_is_away_lets_nobody_in(
     assert listener.frames == []
 
 
-@pytest.mark.xfail(strict=True, reason="L8: closes 1008 and is logged nowhere")
 def test_a_fault_of_ours_while_entering_closes_1011(
     live: Live, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
