@@ -261,10 +261,10 @@ def answer(url: str, *pieces: bytes, seconds: float = 3, **how: Any) -> Answer:
         line.settimeout(seconds)
         for piece in pieces:
             line.sendall(piece)
-        response = HTTPResponse(line)
-        response.begin()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        with closing(HTTPResponse(line)) as response:
+            response.begin()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read())
 
 
 # --- Redis of one's own --------------------------------------------------------------

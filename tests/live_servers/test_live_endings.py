@@ -307,7 +307,7 @@ async def test_a_killed_process_gives_back_what_it_held_by_itself(
             assert max(ends) - now <= HOLD_SECONDS
             assert 0 < store.ttl(name) <= HOLD_SECONDS
             # What time would do.
-            store.zadd(name, {k: now - 1 for k in store.zrange(name, 0, -1)}, xx=True)
+            store.zadd(name, dict.fromkeys(store.zrange(name, 0, -1), now - 1), xx=True)
     async with opened(two.a.url, *[token] * 10):
         pass
 
