@@ -159,13 +159,14 @@ class Hub:
                 return
 
     async def _judge(self, sockets: list[Socket]) -> None:
-        present = [s for s in sockets if s.is_open and s in self.sockets]
+        # Also who is entering: the answer it waits for may be from before.
+        present = [s for s in sockets if s in self.sockets]
         asked = {s: (s.subscriptions.followed, s.subscriptions.doubts) for s in present}
         found = await self.thread.ask(
             questions.look,
             [s.claims.session_id for s in present],
             [(s.claims.user_id, tenant) for s in present for tenant in asked[s][0]],
-            [hold for s in present for hold in s.held],
+            [hold for s in present if s.is_open for hold in s.held],
         )
         for socket, (tenants, doubts) in asked.items():
             socket.judge(found, tenants, doubts)

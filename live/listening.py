@@ -19,7 +19,7 @@ RETRY_SECONDS = 1.0
 SILENCE_SECONDS = 2 * BEAT_SECONDS + BEAT_DEADLINE
 FAULTS = (redis.RedisError, OSError, ChannelFull)
 # What an event of another release may make of ours.
-UNREADABLE = (KeyError, TypeError, ValueError)
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 logger = structlog.get_logger("live")
 
@@ -44,6 +44,8 @@ class Ear:
             try:
                 await self._listen()
             except FAULTS:
+                # What is announced until the next beat is lost.
+                self.deaf = True
                 await _start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
 

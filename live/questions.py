@@ -153,7 +153,8 @@ def replay(claims: Claims, after: UUID, organizations: Iterable[UUID]) -> list[H
 
 def _own(later: EventQuerySet, claims: Claims) -> list[Event]:
     """Of the account, and of its sessions: each by the index of what it was done to."""
-    sessions = Session.objects.filter(user_id=claims.user_id).values("pk")
+    mine = Session.objects.filter(user_id=claims.user_id)
+    sessions = mine.values_list("pk", flat=True)
     about = Q(target_id=claims.user_id) | Q(target_id__in=list(sessions))
     return _some(later.filter(about, action__in=list(OWN)))
 

@@ -286,10 +286,8 @@ JUNK: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", JUNK)
 def test_what_another_release_announces_does_not_deafen(
-    live: Live, alice: User, name: str, request: pytest.FixtureRequest
+    live: Live, alice: User, name: str
 ) -> None:
-    if name == "a number as id":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="L22: it starts anew"))
     mine = live.open(alice)
     _publish(live, JUNK[name])
     with live.committed():

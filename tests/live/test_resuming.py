@@ -224,20 +224,6 @@ def test_sessions_that_somebody_else_ended_come_again(
     assert other.user == alice
 
 
-@pytest.mark.xfail(strict=True, reason="L20: found by the rows of sessions")
-def test_the_end_of_a_session_that_was_tidied_away_comes_again(
-    live: Live, alice: User
-) -> None:
-    start_session(user=alice)
-    session = Session.objects.get()
-    listener = live.open(alice)
-    start = place()
-    forget()
-    sessions.end_session(session=session, by=alice, reason=EndReason.REVOKED)
-    sessions.remove_past_sessions(user=alice)
-    assert [frame["type"] for frame in resume(listener, start)] == ["session.ended"]
-
-
 # --- While it is told --------------------------------------------------------------
 
 

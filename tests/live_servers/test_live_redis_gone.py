@@ -247,7 +247,6 @@ async def walled(
             wall.close()
 
 
-@pytest.mark.xfail(strict=True, reason="L11: the subscriber never notices, and is deaf")
 async def test_a_dead_line_to_redis_is_given_up(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -269,7 +268,6 @@ async def announce(url: str, message: dict[str, object]) -> None:
     await layer.flush()
 
 
-@pytest.mark.xfail(strict=True, reason="L9: the number of the database divides nothing")
 async def test_another_deployment_on_the_same_redis_is_not_heard(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -290,7 +288,6 @@ def everybody_out() -> dict[str, object]:
     return {"type": "live.events", "events": [event]}
 
 
-@pytest.mark.xfail(strict=True, reason="L10: the task that listens ends for ever")
 async def test_one_strange_message_makes_nobody_deaf(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

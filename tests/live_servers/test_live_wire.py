@@ -193,7 +193,6 @@ def test_a_binary_frame_ends_the_socket_with_1003(wire: Raw, content: bytes) -> 
     assert wire.closed() == 1003
 
 
-@pytest.mark.xfail(strict=True, reason="L4: uvicorn logs it as an error, with traceback")
 def test_invalid_utf8_is_nothing_to_log_as_an_error(ours: Served) -> None:
     before = ours.at.log.stat().st_size
     with raw(ours.url, ours.token) as wire:
@@ -311,7 +310,6 @@ def pour(wire: Raw, blob: bytes, total: int, seconds: float) -> int:
     return sent
 
 
-@pytest.mark.xfail(strict=True, reason="L5: pongs pile up for a peer that reads none")
 def test_pings_of_a_peer_that_does_not_read_do_not_pile_up(ours: Served) -> None:
     before = ours.memory_kib
     with raw(ours.url, ours.token, buffer=4096) as wire:
@@ -320,7 +318,6 @@ def test_pings_of_a_peer_that_does_not_read_do_not_pile_up(ours: Served) -> None
         assert ours.memory_kib - before < 16 * KIB
 
 
-@pytest.mark.xfail(strict=True, reason="L6: empty pieces of a message count for nothing")
 def test_a_message_of_endless_empty_pieces_is_ended(ours: Served) -> None:
     with raw(ours.url, ours.token) as wire:
         wire.told("ready")
@@ -406,7 +403,6 @@ UNANSWERED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="L1: never answered, never ended")
 @pytest.mark.parametrize("name", UNANSWERED)
 def test_every_handshake_is_answered(every: dict[str, Served], name: str) -> None:
     found = answer(
@@ -415,7 +411,6 @@ def test_every_handshake_is_answered(every: dict[str, Served], name: str) -> Non
     assert 400 <= found.status < 500
 
 
-@pytest.mark.xfail(strict=True, reason="L1: never answered, never ended")
 def test_browsers_with_big_cookies_get_in(every: dict[str, Served]) -> None:
     """As over HTTP, where 32 KiB of headers are read."""
     url = every["serve"].url
@@ -450,7 +445,6 @@ def handshake_errors(served: Served, **how: Any) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="L8: uvicorn reports each of them as an error")
 def test_plain_uvicorn_logs_no_error_for_a_refused_handshake(refusing: Served) -> None:
     assert handshake_errors(refusing, path="/static/x") == []
     assert handshake_errors(refusing, without=["Origin"]) == []
@@ -492,7 +486,6 @@ def test_what_is_no_handshake_is_refused(served: Served, name: str) -> None:
     assert found.status in {400, 405, 426}
 
 
-@pytest.mark.xfail(strict=True, reason="L7: answered in plain text by the library")
 @pytest.mark.parametrize("name", NO_HANDSHAKE)
 def test_it_is_refused_with_a_problem_document(ours: Served, name: str) -> None:
     found = answer(ours.url, NO_HANDSHAKE[name](ours.url))
@@ -545,7 +538,6 @@ def test_a_request_before_the_handshake_is_no_fault(ours: Served) -> None:
         wire.told("ready")
 
 
-@pytest.mark.xfail(strict=True, reason="L2: HTTP is answered between the frames")
 def test_a_request_still_unanswered_does_not_get_into_the_socket(ours: Served) -> None:
     with closing(plug(ours.url)) as line:
         asked = f"GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ours.token}\r\n\r\n"  # noqa: E501
