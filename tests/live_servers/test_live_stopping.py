@@ -70,7 +70,7 @@ def fill(wire: sockets.Raw) -> None:
     """Until the server cannot write: more pongs than anybody reads."""
     wire.line.settimeout(0.3)
     blob = frame(PING, b"x" * 125) * 1000
-    for _ in range(200):
+    for _ in range(120):
         try:
             wire.line.sendall(blob)
         except OSError:
@@ -95,18 +95,19 @@ def test_peers_that_answer_nothing_do_not_keep_it_from_stopping(
         assert sockets.errors(at.log) == []
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[1])
+@pytest.mark.xfail(strict=True, reason="L12: after 15 s it ends, and reports an error")
 def test_peers_that_do_not_read_do_not_keep_it_from_stopping(
-    live_database: str, tmp_path_factory: pytest.TempPathFactory, command: Sequence[str]
+    live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("logs")
-    with serving(live_database, folder, command=command) as at, ExitStack() as stack:
+    with serving(live_database, folder) as at, ExitStack() as stack:
         token = sign_in(at.url, register(at.url)).access
         for _ in range(2):
             wire = stack.enter_context(raw(at.url, token, buffer=4096))
             wire.told("ready")
             fill(wire)
-        print(f"stopped in {stopped(at.process):.1f} s")  # noqa: T201
+        seconds = stopped(at.process)
+        assert seconds < STOP_SECONDS
         assert sockets.errors(at.log) == []
 
 
@@ -152,7 +153,18 @@ async def test_who_comes_back_to_another_process_misses_nothing(
             second = await dial(staying.url, token)
             await second.say("resume", after=newest)
             await second.say("ping")
-            await second.told("pong", 20)
+            try:
+                await second.told("pong", 20)
+            except TimeoutError:
+                raise AssertionError(
+                    (
+                        second.code,
+                        second.reason,
+                        len(second.frames),
+                        [f for f in second.frames if "id" not in f],
+                        len(first.frames),
+                    )
+                )
             while running:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
@@ -161,7 +173,6 @@ async def test_who_comes_back_to_another_process_misses_nothing(
 
         followers = [asyncio.create_task(follow(token)) for token in tokens]
         await asyncio.sleep(0.7)
-        [(since,)] = servers.rows(live_database, "SELECT CURRENT_TIMESTAMP")
         writing = [
             asyncio.create_task(write(at.url, token))
             for at, token in zip((going, staying), writers, strict=True)
@@ -180,7 +191,6 @@ async def test_who_comes_back_to_another_process_misses_nothing(
         ids = {str(event).replace("-", "") for (event,) in stored}
         assert written >= 40
         assert len(ids) >= written
-        assert since
         for each in heard:
             assert ids - {event.replace("-", "") for event in each} == set()
         assert sockets.errors(going.log) == sockets.errors(staying.log) == []
