@@ -26,6 +26,10 @@ class UserQuerySet(models.QuerySet["User"]):
         """Not deleted: a deleted person is in no list."""
         return self.filter(deleted_at=None)
 
+    def deleted(self) -> Self:
+        """And not yet anonymised: who is that has nothing left."""
+        return self.filter(deleted_at__isnull=False, anonymized_at=None)
+
     def active_superusers(self) -> Self:
         """Those who stay: who is leaving no longer counts."""
         return self.filter(is_superuser=True, is_active=True, leaving_since=None)
@@ -56,6 +60,9 @@ class UserManager(BaseUserManager["User"]):
 
     def existing(self) -> UserQuerySet:
         return self.get_queryset().existing()
+
+    def deleted(self) -> UserQuerySet:
+        return self.get_queryset().deleted()
 
     def active_superusers(self) -> UserQuerySet:
         return self.get_queryset().active_superusers()
@@ -148,6 +155,12 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
             models.Index(
                 fields=["deleted_at"],
                 name="people_to_anonymize",
+                condition=Q(deleted_at__isnull=False, anonymized_at=None),
+            ),
+            # Whether a member is one of them: asked of each, in lists and counts.
+            models.Index(
+                fields=["id"],
+                name="deleted_people",
                 condition=Q(deleted_at__isnull=False, anonymized_at=None),
             ),
         ]

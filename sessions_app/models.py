@@ -125,6 +125,9 @@ class Session(models.Model):
                 name="a_session_expires_by_its_absolute_end",
             ),
         ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="sessions_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.device_name or str(self.pk)

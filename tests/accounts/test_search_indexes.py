@@ -1,12 +1,9 @@
 """The search for people asks its indexes, where a table is worth it."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -16,9 +13,8 @@ from accounts import search_indexes
 from accounts.models import User
 from tests.conftest import SignIn
 from tests.factories import UserFactory
+from tests.plans import ON_POSTGRESQL, plans, postgresql
 
-ON_POSTGRESQL = settings.DATABASES["default"]["ENGINE"] == "config.postgresql"
-postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="only PostgreSQL has them")
 no_transaction = pytest.mark.django_db(transaction=True)
 
 # Unlike each other, or one search would find them all.
@@ -58,27 +54,11 @@ def crowd(db: Any) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
 
-@contextmanager
-def plans() -> Iterator[list[str]]:
-    """Of every search that is made within."""
-    found: list[str] = []
-
-    def explain(execute: Callable[..., Any], sql: str, params: Any, *rest: Any) -> Any:
-        if " LIKE " in sql:
-            with connection.connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN {sql}", params)
-                found.append("\n".join(line for (line,) in cursor.fetchall()))
-        return execute(sql, params, *rest)
-
-    with connection.execute_wrapper(explain):
-        yield found
-
-
 @postgresql
 @pytest.mark.usefixtures("crowd")
 def test_a_search_of_the_api_asks_the_indexes(api: SignIn, root: User) -> None:
     client = api(root)
-    with plans() as found:
+    with plans(" LIKE ") as found:
         [one] = client.get(f"/users?search={FIRST_OF_CROWD}").json()["data"]
     assert one["email"].startswith(FIRST_OF_CROWD)
     assert len(found) == 2
@@ -94,7 +74,7 @@ def test_a_search_of_the_console_asks_the_indexes(root: User, text: str) -> None
     console = Client(headers={"host": "testserver"})
     console.force_login(root)
     wanted = UserFactory.create(email="wanted@example.com", first_name="Unusual")
-    with plans() as found:
+    with plans(" LIKE ") as found:
         page = console.get("/admin/accounts/user/", {"q": text.format(id=wanted.pk)})
     assert "wanted@example.com" in page.content.decode()
     assert found

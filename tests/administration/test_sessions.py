@@ -14,6 +14,7 @@ from tests.client import Api
 from tests.config.refusals import fields, refused
 from tests.conftest import SignIn
 from tests.factories import UserFactory
+from tests.plans import plans, postgresql, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
@@ -164,3 +165,14 @@ def test_nobody_else_ends_another_s(api: SignIn, alice: User, bob: User) -> None
     refused(api(bob).delete(f"{PATH}/{victim.session.pk}"), 403, "permission_denied")
     refused(victim.delete(f"{PATH}/{victim.session.pk}"), 403, "permission_denied")
     assert victim.get("/users/me").status_code == 200
+
+
+@postgresql
+def test_a_page_is_read_in_the_order_of_an_index(boss: Api) -> None:
+    """Of ten million it took twelve seconds to sort them all."""
+    prefer_indexes()
+    with plans("LIMIT") as found:
+        listed(boss)
+    [plan] = found
+    assert "using sessions_by_age" in plan
+    assert "Sort" not in plan

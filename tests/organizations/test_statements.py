@@ -14,6 +14,7 @@ from organizations.roles import Role
 from tests.client import Api
 from tests.conftest import SignIn
 from tests.organizations.cast import Tenant, add_member, make_organization
+from tests.plans import plans, postgresql, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
@@ -100,6 +101,22 @@ def test_all_of_ones_own_are_one_statement(api: SignIn, acme: Tenant, query: str
     assert cost(client, "GET", f"/organizations/me{query}") == 1
     own = client.get(f"/organizations/me{query}").json()
     assert len(own) == (20 if query else 21)
+
+
+@postgresql
+def test_who_of_the_members_is_deleted_is_asked_of_an_index(
+    api: SignIn, acme: Tenant
+) -> None:
+    """Not of the row of each person."""
+    fill(acme.organization, 50)
+    tell_the_planner()
+    prefer_indexes()
+    client = api(acme.owner)
+    with plans("COUNT(*)") as found:
+        assert client.get(f"{acme.url}/members").status_code == 200
+    [plan] = found
+    assert "using deleted_people" in plan
+    assert "accounts_user_pkey" not in plan
 
 
 def test_a_page_of_ten_thousand_members_is_three_statements(

@@ -1,0 +1,35 @@
+"""How PostgreSQL would run the statements of a call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ON_POSTGRESQL = settings.DATABASES["default"]["ENGINE"] == "config.postgresql"
+postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="only PostgreSQL says so")
+
+
+@contextmanager
+def plans(part: str) -> Iterator[list[str]]:
+    """Of every statement that has this part and is made within."""
+    found: list[str] = []
+
+    def explain(execute: Callable[..., Any], sql: str, params: Any, *rest: Any) -> Any:
+        if part in sql:
+            with connection.connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", params)
+                found.append("\n".join(line for (line,) in cursor.fetchall()))
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(explain):
+        yield found
+
+
+def prefer_indexes() -> None:
+    """As for tables worth it, until the end of the test's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
