@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -6,10 +6,14 @@ from django.http import HttpRequest
 
 from accounts import services
 from accounts.models import User, UserQuerySet
-from config.admin import Room
+from config.admin import Room, person_at
 from config.errors import DomainError
+from config.identifiers import read_id
 from sessions_app.models import EndReason
 from sessions_app.services import end_all_of
+
+# An index of trigrams finds no shorter ones.
+SHORTEST_WORD = 3
 
 
 @admin.register(User)
@@ -26,7 +30,8 @@ class UserAdmin(Room):
         "created_at",
     )
     list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("email", "first_name", "last_name", "=id")
+    search_help_text = "Parts of three letters or more of address and name, or a whole id"
+    sortable_by = ("created_at",)
     ordering = ("-created_at", "-id")
     readonly_fields = (
         "id",
@@ -87,6 +92,17 @@ class UserAdmin(Room):
         ids = list(queryset.values_list("pk", flat=True))
         number = end_all_of(ids, reason=EndReason.REVOKED, by=request.user)
         self.message_user(request, f"{number} sessions ended.", messages.SUCCESS)
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(pk=pk)
+        if person := person_at(text):
+            return rows.filter(pk=person.pk)
+        people = cast(UserQuerySet, rows)
+        words = [word for word in text.split() if len(word) >= SHORTEST_WORD]
+        for word in words:
+            people = people.matching(word)
+        return people if words else people.none()
 
     def _report(
         self, request: HttpRequest, chosen: int, refused: dict[Any, DomainError]

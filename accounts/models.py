@@ -140,6 +140,20 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="people_by_age"),
+            # The few among a million, which the console filters by.
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="inactive_people",
+                condition=Q(is_active=False),
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], name="staff", condition=Q(is_staff=True)
+            ),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="superusers",
+                condition=Q(is_superuser=True),
+            ),
             models.Index(
                 fields=["leaving_since"],
                 name="people_who_leave",

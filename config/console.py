@@ -1,6 +1,7 @@
 """The admin console: its site, and the middleware that runs only under its path."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from config.api.problems import in_console
+from config.postgresql.statements import unprepared
 
 SESSION_KEY = re.compile(r"\A[a-z0-9]{32}\Z")
 
@@ -72,3 +74,16 @@ class ConsoleAuthentication(OnlyInConsole, AuthenticationMiddleware):
 
 class ConsoleMessages(OnlyInConsole, MessageMiddleware):
     pass
+
+
+class Unprepared:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with unprepared():
+            return self.get_response(request)
+
+
+class ConsoleStatements(OnlyInConsole, Unprepared):
+    """Here people look for what is rare: two failures among a million events."""

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.console.ConsoleAuthentication",
     "config.console.ConsoleMessages",
+    "config.console.ConsoleStatements",
 ]
 SILENCED_SYSTEM_CHECKS = [
     # SecurityMiddleware and XFrameOptionsMiddleware: the edge does their work for every

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
+from accounts.addresses import email_key
 from accounts.models import User
-from config.admin import Room
+from config.admin import Room, person_at
 from config.errors import DomainError
+from config.identifiers import read_id
 from organizations import services
 from organizations.models import (
     STATUSES,
@@ -56,7 +59,8 @@ class TenantRoom(Room):
 class OrganizationAdmin(TenantRoom):
     list_display = ("short_name", "short_slug", "is_active", "members", "created_at")
     list_filter = ("is_active",)
-    search_fields = ("name", "slug", "=id")
+    search_help_text = "A part of name or slug, or a whole id"
+    sortable_by = ("short_slug", "created_at")
     ordering = ("-created_at", "-id")
     fields = (
         "id",
@@ -71,6 +75,11 @@ class OrganizationAdmin(TenantRoom):
     )
     readonly_fields = fields
     actions = ("activate", "deactivate", "delete_for_good")
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(pk=pk)
+        return cast(OrganizationQuerySet, rows).matching(text)
 
     @admin.display(description="name", ordering="name")
     def short_name(self, organization: Organization) -> str:
@@ -114,12 +123,8 @@ class MembershipAdmin(TenantRoom):
     list_display = ("user", "where", "role", "is_active", "joined_at")
     list_filter = ("role", "is_active")
     list_select_related = ("organization", "user")
-    search_fields = (
-        "organization__name",
-        "=organization__slug",
-        "user__email",
-        "=organization__id",
-        "=user__id",
+    search_help_text = (
+        "A whole mail address, slug, or id of a person or organization; or two of them"
     )
     ordering = ("-id",)
     fields = ("id", "organization", "user", "role", "is_active", "joined_at")
@@ -132,6 +137,11 @@ class MembershipAdmin(TenantRoom):
         "deactivate",
         "remove",
     )
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        for word in text.split():
+            rows = rows.filter(_membership_of(word))
+        return rows
 
     @admin.display(description="organization", ordering="organization__name")
     def where(self, membership: Membership) -> str:
@@ -186,7 +196,7 @@ class InvitationAdmin(TenantRoom):
     list_display = ("email", "where", "role", "status", "inviter", "expires_at")
     list_filter = (StatusFilter, "role")
     list_select_related = ("organization", "inviter")
-    search_fields = ("=email", "organization__name", "=organization__slug", "=id")
+    search_help_text = "A whole mail address, slug, or id of invitation or organization"
     ordering = ("-id",)
     # The digest of a token is nobody's business, not even a superuser's.
     fields = (
@@ -202,6 +212,13 @@ class InvitationAdmin(TenantRoom):
     )
     readonly_fields = fields
     actions = ("revoke", "send_again")
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(Q(pk=pk) | Q(organization=pk))
+        if key := _key_of(text):
+            return cast(InvitationQuerySet, rows).for_email_key(key)
+        return rows.filter(organization__slug=text)
 
     @admin.display(description="organization", ordering="organization__name")
     def where(self, invitation: Invitation) -> str:
@@ -221,6 +238,22 @@ class InvitationAdmin(TenantRoom):
 
     def get_queryset(self, request: HttpRequest) -> InvitationQuerySet:
         return Invitation.objects.all()
+
+
+def _membership_of(word: str) -> Q:
+    if pk := read_id(word):
+        return Q(pk=pk) | Q(organization=pk) | Q(user=pk)
+    if person := person_at(word):
+        return Q(user=person.pk)
+    return Q(organization__slug=word)
+
+
+def _key_of(text: str) -> str:
+    """Empty for what is no mail address."""
+    try:
+        return email_key(text)
+    except ValidationError:
+        return ""
 
 
 def shortened(name: str) -> str:

@@ -120,6 +120,14 @@ class Session(models.Model):
                 name="a_session_expires_by_its_absolute_end",
             ),
         ]
+        indexes = [
+            models.Index(fields=["ip_address", "-id"], name="sessions_by_address"),
+            models.Index(
+                fields=["end_reason", "-id"],
+                name="sessions_by_end_reason",
+                condition=~Q(end_reason=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.device_name or str(self.pk)

@@ -119,11 +119,14 @@ def test_a_digest_is_neither_searched_nor_filtered_by(
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("alice", True),
+        ("alice@example.com", True),
+        ("ALICE@example.com", True),
+        ("{user}", True),
+        ("alice", False),
         ("198.51.100.7", True),
         ("198.51.100.8", False),
         ("{pk}", True),
-        ("bob", False),
+        ("bob@example.com", False),
         ("abc", False),
         ("%", False),
         ("_", False),
@@ -136,7 +139,7 @@ def test_sessions_are_found_by_person_address_and_id(
 ) -> None:
     session = api(alice).session
     Session.objects.update(ip_address="198.51.100.7")
-    answer = console.get(ROOM, q=query.format(pk=session.pk))
+    answer = console.get(ROOM, q=query.format(pk=session.pk, user=alice.pk))
     assert answer.status_code == 200
     assert ("alice@example.com" in answer.text) is found
 
