@@ -192,6 +192,14 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         """A superuser who stays."""
         return self.is_superuser and self.is_present
 
+    def may_tend(self, other: "User") -> bool:
+        """Edit the profile of, end the sessions of, mail a link to: support does that for
+        those who have no right themselves.
+        """
+        if not self.is_present or not self.is_staff:
+            return False
+        return self.is_superuser or not (other.is_staff or other.is_superuser)
+
     @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()

@@ -12,6 +12,7 @@ from config.identifiers import read_id
 class EventAdmin(Room):
     """Read-only, for everybody: the past is not edited."""
 
+    open_to_support = True
     list_display = ("at", "action", "outcome", "actor_label", "target_label", "address")
     list_filter = ("outcome",)
     search_help_text = (

@@ -9,6 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import (
     ObjectDoesNotExist,
+    PermissionDenied,
     SuspiciousOperation,
     ValidationError,
 )
@@ -49,12 +50,14 @@ class RoomList(ChangeList):
 
 
 class Room(admin.ModelAdmin[Any]):
-    """Seen by superusers, changed by actions that call services, and by nothing else.
+    """Seen by superusers, and by other staff where it is open to support; changed by
+    actions that call services, and by nothing else.
 
     Django lets a query string filter by any column of the model, so a list could be
     asked for a password hash letter by letter; here only declared filters are heard.
     """
 
+    open_to_support = False
     list_per_page = 50
     # At a million rows counting, and sorting by what no index has, takes seconds.
     paginator = BoundedPaginator
@@ -71,7 +74,8 @@ class Room(admin.ModelAdmin[Any]):
         self, lookup: str, value: str, request: HttpRequest | None = None
     ) -> bool:
         name, _, how = lookup.partition("__")
-        declared = {_parameter(entry) for entry in self.list_filter}
+        filters = self.get_list_filter(request) if request else self.list_filter
+        declared = {_parameter(entry) for entry in filters}
         # What Django's own filters ask: a regular expression would be anybody's program.
         return name in declared and how in {"", "exact", "isnull", "isempty"}
 
@@ -81,7 +85,7 @@ class Room(admin.ModelAdmin[Any]):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as refusal:
-            return self._told(request, refusal)
+            return self.told(request, refusal)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -89,10 +93,11 @@ class Room(admin.ModelAdmin[Any]):
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise SuspiciousOperation
         self._check_chosen(request)
+        self._check_action(request)
         try:
             return super().changelist_view(request, extra_context)
         except DomainError as refusal:
-            return self._told(request, refusal)
+            return self.told(request, refusal)
 
     def _check_chosen(self, request: HttpRequest) -> None:
         """Django asks the database for what is no id, and that is its own fault then."""
@@ -101,6 +106,12 @@ class Room(admin.ModelAdmin[Any]):
                 self.opts.pk.to_python(chosen)
             except ValidationError as exc:
                 raise SuspiciousOperation from exc
+
+    def _check_action(self, request: HttpRequest) -> None:
+        """Django says that no action was chosen, where one was that is not offered."""
+        action = request.POST.get("action", "")
+        if action and action not in self.get_actions(request):
+            raise PermissionDenied
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
@@ -113,15 +124,23 @@ class Room(admin.ModelAdmin[Any]):
         """What a search means here: always something that an index answers."""
         raise NotImplementedError
 
-    def _told(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    def told(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
         """A refusal stands on the page; of the form nothing was kept."""
         self.message_user(request, refusal.message, messages.ERROR)
         return HttpResponseRedirect(request.path)
 
+    def has_superuser_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_support_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_staff", False))
+
     def has_view_permission(
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> bool:
-        return bool(getattr(request.user, "is_superuser", False))
+        if self.has_superuser_permission(request):
+            return True
+        return self.open_to_support and self.has_support_permission(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

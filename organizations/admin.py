@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from accounts.addresses import email_key
 from accounts.models import User
 from config.admin import Room, person_at
+from config.confirming import dangerous
 from config.errors import DomainError
 from config.identifiers import read_id
 from organizations import services
@@ -57,6 +58,7 @@ class TenantRoom(Room):
 
 @admin.register(Organization)
 class OrganizationAdmin(TenantRoom):
+    open_to_support = True
     list_display = ("short_name", "short_slug", "is_active", "members", "created_at")
     list_filter = ("is_active",)
     search_help_text = "A part of name or slug, or a whole id"
@@ -93,17 +95,21 @@ class OrganizationAdmin(TenantRoom):
     def members(self, organization: Organization) -> int:
         return organization.member_count
 
-    @admin.action(description="Activate", permissions=["view"])
+    @admin.action(description="Activate", permissions=["superuser"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         change = services.set_organization_activity
         self.act(request, _each(queryset), change, active=True)
 
-    @admin.action(description="Deactivate", permissions=["view"])
+    @dangerous("Deactivate", "Members are strangers to it until it is activated again.")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         change = services.set_organization_activity
         self.act(request, _each(queryset), change, active=False)
 
-    @admin.action(description="Delete for good (deactivate first)", permissions=["view"])
+    @dangerous(
+        "Delete for good (deactivate first)",
+        "They are gone, with members and invitations. Nothing brings them back; their"
+        " events stay.",
+    )
     def delete_for_good(
         self, request: HttpRequest, queryset: QuerySet[Organization]
     ) -> None:
@@ -147,27 +153,27 @@ class MembershipAdmin(TenantRoom):
     def where(self, membership: Membership) -> str:
         return shortened(membership.organization.name)
 
-    @admin.action(description="Make owner", permissions=["view"])
+    @dangerous("Make owner", "They can do everything there, and make other owners.")
     def make_owner(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.OWNER)
 
-    @admin.action(description="Make admin", permissions=["view"])
+    @admin.action(description="Make admin", permissions=["superuser"])
     def make_admin(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.ADMIN)
 
-    @admin.action(description="Make member", permissions=["view"])
+    @admin.action(description="Make member", permissions=["superuser"])
     def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.MEMBER)
 
-    @admin.action(description="Activate", permissions=["view"])
+    @admin.action(description="Activate", permissions=["superuser"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, is_active=True)
 
-    @admin.action(description="Deactivate", permissions=["view"])
+    @admin.action(description="Deactivate", permissions=["superuser"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, is_active=False)
 
-    @admin.action(description="Remove from the organization", permissions=["view"])
+    @dangerous("Remove from the organization", "They are strangers to it at once.")
     def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.remove_member)
 
@@ -228,11 +234,11 @@ class InvitationAdmin(TenantRoom):
     def status(self, invitation: Invitation) -> str:
         return invitation.status
 
-    @admin.action(description="Revoke", permissions=["view"])
+    @admin.action(description="Revoke", permissions=["superuser"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self.act(request, _invitations(queryset), services.revoke_invitation)
 
-    @admin.action(description="Send again, with a new link", permissions=["view"])
+    @admin.action(description="Send again, with a new link", permissions=["superuser"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self.act(request, _invitations(queryset), services.resend_invitation)
 

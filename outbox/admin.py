@@ -14,6 +14,7 @@ from outbox.models import Mail
 class MailAdmin(Room):
     """Mails are written by what they tell of; those given up can be sent again."""
 
+    open_to_support = True
     list_display = (
         "kind",
         "recipient",
@@ -51,7 +52,7 @@ class MailAdmin(Room):
             return rows.filter(Q(recipient=text) | Q(person_id=person.pk))
         return rows.filter(recipient=text)
 
-    @admin.action(description="Send the given-up mails again", permissions=["view"])
+    @admin.action(description="Send the given-up mails again", permissions=["superuser"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
         number = services.send_again(
             mails=queryset,

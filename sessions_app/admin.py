@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from config.addresses import canonical
 from config.admin import Room, person_at
+from config.confirming import dangerous
 from config.identifiers import read_id
 from sessions_app import services
 from sessions_app.models import EndReason, Session, SessionQuerySet
@@ -29,6 +30,7 @@ class EndedFilter(admin.SimpleListFilter):
 class SessionAdmin(Room):
     """Sessions are begun by signing in and ended by the action, nothing else."""
 
+    open_to_support = True
     list_display = (
         "user",
         "device_name",
@@ -75,7 +77,9 @@ class SessionAdmin(Room):
             return rows.filter(ip_address=address)
         return rows.none()
 
-    @admin.action(description="End the selected sessions", permissions=["view"])
+    @dangerous(
+        "End the selected sessions", "These devices are out with their next request."
+    )
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         chosen = Session.objects.filter(pk__in=queryset.values("pk"))
         number = services.end_sessions(chosen, reason=EndReason.REVOKED, by=request.user)
