@@ -1,92 +1,139 @@
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from accounts import services
 from accounts.models import User, UserQuerySet
-from config.admin import Room
-from config.errors import DomainError
-from sessions_app.models import EndReason
-from sessions_app.services import end_all_of
+from audit import services as audit
+from config.admin import Room, person_at
+from config.confirming import PASSWORD_FIELD, dangerous
+from config.errors import ConfirmationNeeded, DomainError
+from config.identifiers import read_id
+from config.sheets import as_csv
+
+# An index of trigrams finds no shorter ones.
+SHORTEST_WORD = 3
+RIGHTS = ("is_staff", "is_superuser")
+TIMES = (
+    "created_at",
+    "updated_at",
+    "leaving_since",
+    "deleted_at",
+    "anonymized_at",
+    "last_login",
+)
+PROFILE = ("first_name", "last_name", "phone_number", "locale")
+# Of a file: no hash, and nothing that signs in.
+COLUMNS = ("id", "email", "email_verified", *PROFILE, "is_active", *RIGHTS, *TIMES)
 
 
 @admin.register(User)
 class UserAdmin(Room):
-    """People register themselves and leave by the actions; hashes are not shown."""
+    """People register themselves and leave by the actions; hashes are not shown.
 
+    Support sees no right of anybody, and changes the profiles of those who have none.
+    """
+
+    open_to_support = True
     list_display = (
         "email",
         "first_name",
         "last_name",
         "is_active",
-        "is_staff",
-        "is_superuser",
+        *RIGHTS,
         "created_at",
-    )
-    list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("email", "first_name", "last_name", "=id")
-    ordering = ("-created_at", "-id")
-    readonly_fields = (
-        "id",
-        "email",
-        "is_active",
-        "created_at",
-        "updated_at",
-        "leaving_since",
         "deleted_at",
-        "anonymized_at",
-        "last_login",
     )
+    list_filter = ("is_active", *RIGHTS)
+    search_help_text = "Parts of three letters or more of address and name, or a whole id"
+    sortable_by = ("created_at",)
+    ordering = ("-created_at", "-id")
+    readonly_fields = ("id", "email", "is_active", *TIMES)
     fieldsets = (
         (None, {"fields": ("id", "email", "email_verified", "is_active")}),
-        (
-            "Profile",
-            {"fields": ("first_name", "last_name", "phone_number", "locale")},
-        ),
-        ("Rights", {"fields": ("is_staff", "is_superuser")}),
-        (
-            "Times",
-            {
-                "fields": (
-                    "created_at",
-                    "updated_at",
-                    "leaving_since",
-                    "deleted_at",
-                    "anonymized_at",
-                    "last_login",
-                )
-            },
-        ),
+        ("Profile", {"fields": PROFILE}),
+        ("Rights", {"fields": RIGHTS}),
+        ("Times", {"fields": TIMES}),
     )
-    actions = ("activate", "deactivate", "end_sessions", "delete_softly")
+    actions = (
+        "activate",
+        "deactivate",
+        "end_sessions",
+        "mail_reset_links",
+        "delete_softly",
+        "restore",
+        "export",
+    )
 
-    @admin.action(description="Activate")
+    # --- Actions -----------------------------------------------------------------------
+
+    @dangerous("Activate", "They can sign in again.")
     def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        ids = list(queryset.values_list("pk", flat=True))
-        refused = services.activate_users(user_ids=ids, by=_acting(request))
+        ids = _ids(queryset)
+        refused = services.activate_users(user_ids=ids, by=acting(request))
         self._report(request, len(ids), refused)
 
-    @admin.action(description="Deactivate")
+    @dangerous("Deactivate", "They are out at once, with every session, everywhere.")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        ids = list(queryset.values_list("pk", flat=True))
-        refused = services.deactivate_users(user_ids=ids, by=_acting(request))
+        ids = _ids(queryset)
+        refused = services.deactivate_users(user_ids=ids, by=acting(request))
         self._report(request, len(ids), refused)
 
-    @admin.action(description="Delete (softly)")
+    @dangerous(
+        "Delete (softly)",
+        "They are out at once, and in no list of the API. It can be taken back until"
+        " their accounts are anonymised.",
+    )
     def delete_softly(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        ids = list(queryset.values_list("pk", flat=True))
-        refused = services.deactivate_users(
-            user_ids=ids, by=_acting(request), delete=True
-        )
+        ids = _ids(queryset)
+        by = acting(request)
+        refused = services.deactivate_users(user_ids=ids, by=by, delete=True)
         self._report(request, len(ids), refused)
 
-    @admin.action(description="End all sessions")
+    @dangerous(
+        "Restore",
+        "Those who were deleted can sign in again, with every right and membership as"
+        " they were.",
+    )
+    def restore(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = _ids(queryset)
+        refused = services.restore_users(user_ids=ids, by=acting(request))
+        self._report(request, len(ids), refused)
+
+    @dangerous(
+        "End all sessions", "They have to sign in again, everywhere.", right="support"
+    )
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        ids = list(queryset.values_list("pk", flat=True))
-        number = end_all_of(ids, reason=EndReason.REVOKED, by=request.user)
+        ids, by = _ids(queryset), acting(request)
+        number, refused = services.end_sessions_of(user_ids=ids, by=by)
         self.message_user(request, f"{number} sessions ended.", messages.SUCCESS)
+        self._report(request, len(refused), refused)
+
+    @dangerous(
+        "Mail a link for a new password",
+        "They get the mail of a forgotten password. Nobody else sees or chooses theirs.",
+        right="support",
+    )
+    def mail_reset_links(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ids = _ids(queryset)
+        refused = services.mail_reset_links(user_ids=ids, by=acting(request))
+        self._report(request, len(ids), refused)
+
+    @dangerous(
+        "Export as CSV", "A file with what is held of them in this room.", bounded=False
+    )
+    def export(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponseBase:
+        across = request.POST.get("select_across") == "1"
+        audit.record("users.exported", actor=acting(request), everybody_found=across)
+        disposition = 'attachment; filename="people.csv"'
+        return StreamingHttpResponse(
+            as_csv(queryset, _described, COLUMNS),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
 
     def _report(
         self, request: HttpRequest, chosen: int, refused: dict[Any, DomainError]
@@ -94,8 +141,31 @@ class UserAdmin(Room):
         done = chosen - len(refused)
         if done:
             self.message_user(request, f"{done} people changed.", messages.SUCCESS)
-        for reason in {refusal.message for refusal in refused.values()}:
+        for reason in sorted({refusal.message for refusal in refused.values()}):
             self.message_user(request, reason, messages.ERROR)
+
+    # --- The page of a person ----------------------------------------------------------
+
+    def changeform_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # Before the transaction of the form, so that a guess stays counted.
+        if request.POST.get(PASSWORD_FIELD) and self.has_superuser_permission(request):
+            try:
+                self.admin_site.require_confirmation(request)  # type: ignore[attr-defined]  # the site is ours
+            except DomainError as refusal:
+                return self.told(request, refusal)
+        return super().changeform_view(request, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        confirmed = self.admin_site.is_confirmed(request)  # type: ignore[attr-defined]  # the site is ours
+        context["asks_password"] = (
+            self.has_superuser_permission(request) and not confirmed
+        )
+        context["password_field"] = PASSWORD_FIELD
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
         self,
@@ -104,27 +174,68 @@ class UserAdmin(Room):
         form: Any,
         change: bool,  # noqa: FBT001  # Django calls it so
     ) -> None:
-        names = set(form.changed_data)
-        rights = {"is_staff", "is_superuser"}
-        if names & rights:
-            services.update_rights(
-                user=obj,
-                by=_acting(request),
-                is_staff=obj.is_staff,
-                is_superuser=obj.is_superuser,
-            )
-        profile = {name: getattr(obj, name) for name in sorted(names - rights)}
-        services.update_profile(user=obj, by=_acting(request), **profile)
+        names, by = set(form.changed_data), acting(request)
+        if names & set(RIGHTS):
+            if not self.admin_site.is_confirmed(request):  # type: ignore[attr-defined]  # the site is ours
+                raise ConfirmationNeeded
+            rights = {name: getattr(obj, name) for name in RIGHTS}
+            services.update_rights(user=obj, by=by, **rights)
+        profile = {name: getattr(obj, name) for name in sorted(names - set(RIGHTS))}
+        services.tend_profile(user=obj, by=by, **profile)
+
+    # --- Who sees what -----------------------------------------------------------------
+
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(pk=pk)
+        if person := person_at(text):
+            return rows.filter(pk=person.pk)
+        people = cast(UserQuerySet, rows)
+        words = [word for word in text.split() if len(word) >= SHORTEST_WORD]
+        for word in words:
+            people = people.matching(word)
+        return people if words else people.none()
 
     def get_queryset(self, request: HttpRequest) -> UserQuerySet:
         return User.objects.get_queryset()
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._without_rights(request, self.list_display)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return self._without_rights(request, self.list_filter)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_superuser_permission(request):
+            return self.fieldsets
+        return [(name, given) for name, given in self.fieldsets if name != "Rights"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_superuser_permission(request):
+            return self.readonly_fields
+        return (*self.readonly_fields, "email_verified")
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request)
+        if obj is None:
+            return self.has_view_permission(request)
+        return obj.deleted_at is None and acting(request).may_tend(obj)
+
+    def _without_rights(self, request: HttpRequest, names: Any) -> Any:
+        if self.has_superuser_permission(request):
+            return names
+        return [name for name in names if name not in RIGHTS]
 
 
-def _acting(request: HttpRequest) -> User:
+def acting(request: HttpRequest) -> User:
     user = request.user
     if not isinstance(user, User):
         raise TypeError("The console is for signed-in people.")
     return user
+
+
+def _ids(people: QuerySet[User]) -> list[Any]:
+    return list(people.values_list("pk", flat=True))
+
+
+def _described(user: User) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in COLUMNS}

@@ -58,7 +58,12 @@ def queue_leaving(user: User, leaving_since: datetime) -> None:
 
 
 def queue_welcome_back(user: User) -> None:
-    _queue("welcome_back", user, "")
+    queue_welcomes_back([user])
+
+
+def queue_welcomes_back(users: Sequence[User]) -> None:
+    """In one statement."""
+    queue_mails([_compose("welcome_back", user, "") for user in users])
 
 
 def notify_password_changed(user: User) -> None:

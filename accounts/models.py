@@ -147,6 +147,20 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="people_by_age"),
+            # The few among a million, which the console filters by.
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="inactive_people",
+                condition=Q(is_active=False),
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], name="staff", condition=Q(is_staff=True)
+            ),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="superusers",
+                condition=Q(is_superuser=True),
+            ),
             models.Index(
                 fields=["leaving_since"],
                 name="people_who_leave",
@@ -195,6 +209,14 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
     def is_in_charge(self) -> bool:
         """A superuser who stays."""
         return self.is_superuser and self.is_present
+
+    def may_tend(self, other: "User") -> bool:
+        """Edit the profile of, end the sessions of, mail a link to: support does that for
+        those who have no right themselves.
+        """
+        if not self.is_present or not self.is_staff:
+            return False
+        return self.is_superuser or not (other.is_staff or other.is_superuser)
 
     @property
     def full_name(self) -> str:

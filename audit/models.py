@@ -86,6 +86,16 @@ class Event(models.Model):
             models.Index(fields=["target_id", "-id"], name="events_by_target"),
             models.Index(fields=["organization_id", "-id"], name="events_by_tenant"),
             models.Index(fields=["action", "-id"], name="events_by_action"),
+            models.Index(
+                fields=["request_id"],
+                name="events_by_request",
+                condition=~models.Q(request_id=""),
+            ),
+            models.Index(
+                fields=["outcome", "-id"],
+                name="events_without_success",
+                condition=~models.Q(outcome="success"),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

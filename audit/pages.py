@@ -5,10 +5,11 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from rest_framework import serializers
 
-from audit.exports import as_csv, as_jsonl
+from audit.exports import as_jsonl
 from audit.models import Event, EventQuerySet, Outcome
 from config.api.pages import PageQuery
 from config.api.serializers import RowSerializer
+from config.sheets import as_csv
 
 
 class EventQuery(PageQuery):

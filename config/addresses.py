@@ -16,10 +16,10 @@ def client_address(peer: str, forwarded_for: str, trusted_proxies: int) -> str:
     if trusted_proxies:
         hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
         if len(hops) >= trusted_proxies:
-            claimed = _canonical(hops[-trusted_proxies])
+            claimed = canonical(hops[-trusted_proxies])
             if claimed:
                 return claimed
-    return _canonical(peer)
+    return canonical(peer)
 
 
 def client_scheme(scheme: str, forwarded_proto: str, trusted_proxies: int) -> str:
@@ -32,8 +32,8 @@ def client_scheme(scheme: str, forwarded_proto: str, trusted_proxies: int) -> st
 
 def undo_forwarding(client: str, forwarded_for: str) -> str:
     """The peer again, where a server took the client's word for `client`."""
-    claims = {_canonical(hop.strip()) for hop in forwarded_for.split(",")}
-    return "127.0.0.1" if _canonical(client) in claims - {""} else client
+    claims = {canonical(hop.strip()) for hop in forwarded_for.split(",")}
+    return "127.0.0.1" if canonical(client) in claims - {""} else client
 
 
 def bucket(address: str) -> str:
@@ -44,7 +44,7 @@ def bucket(address: str) -> str:
     return str(network)
 
 
-def _canonical(text: str) -> str:
+def canonical(text: str) -> str:
     """Without port, brackets or zone; IPv4 inside IPv6 unwrapped; empty if not one."""
     host = text
     if host.startswith("["):

@@ -1,33 +1,81 @@
 """What every room of the console has in common."""
 
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from config import counting
 from config.api.pages import MAXIMUM_SEARCH
 from config.errors import DomainError
 
+# Twenty pages. What lies deeper is there for search and filters.
+LISTED = 1000
+
+
+class BoundedPaginator(Paginator[Any]):
+    """Never counts a whole table."""
+
+    @cached_property
+    def counted(self) -> int:
+        return counting.bounded(self.object_list, LISTED)  # type: ignore[arg-type]  # a room lists a queryset
+
+    @cached_property
+    def count(self) -> int:
+        return min(self.counted, LISTED)
+
+    @property
+    def has_more(self) -> bool:
+        return self.counted > LISTED
+
+
+class RoomList(ChangeList):
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Django only hides the link to any other order, and sorts by it all the same."""
+        if field_name not in (self.sortable_by or ()):
+            return None
+        return super().get_ordering_field(field_name)
+
 
 class Room(admin.ModelAdmin[Any]):
-    """Seen by superusers, changed by actions that call services, and by nothing else.
+    """Seen by superusers, and by other staff where it is open to support; changed by
+    actions that call services, and by nothing else.
 
     Django lets a query string filter by any column of the model, so a list could be
     asked for a password hash letter by letter; here only declared filters are heard.
     """
 
+    open_to_support = False
     list_per_page = 50
-    # Counting a whole table for a footnote takes seconds at a million rows.
+    # At a million rows counting, and sorting by what no index has, takes seconds.
+    paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()
+    # That there is a box to search with; `found` decides what it finds.
+    search_fields = ("pk",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RoomList
 
     def lookup_allowed(
         self, lookup: str, value: str, request: HttpRequest | None = None
     ) -> bool:
         name, _, how = lookup.partition("__")
-        declared = {_parameter(entry) for entry in self.list_filter}
+        filters = self.get_list_filter(request) if request else self.list_filter
+        declared = {_parameter(entry) for entry in filters}
         # What Django's own filters ask: a regular expression would be anybody's program.
         return name in declared and how in {"", "exact", "isnull", "isempty"}
 
@@ -37,7 +85,7 @@ class Room(admin.ModelAdmin[Any]):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as refusal:
-            return self._told(request, refusal)
+            return self.told(request, refusal)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -45,10 +93,11 @@ class Room(admin.ModelAdmin[Any]):
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise SuspiciousOperation
         self._check_chosen(request)
+        self._check_action(request)
         try:
             return super().changelist_view(request, extra_context)
         except DomainError as refusal:
-            return self._told(request, refusal)
+            return self.told(request, refusal)
 
     def _check_chosen(self, request: HttpRequest) -> None:
         """Django asks the database for what is no id, and that is its own fault then."""
@@ -58,21 +107,40 @@ class Room(admin.ModelAdmin[Any]):
             except ValidationError as exc:
                 raise SuspiciousOperation from exc
 
+    def _check_action(self, request: HttpRequest) -> None:
+        """Django says that no action was chosen, where one was that is not offered."""
+        action = request.POST.get("action", "")
+        if action and action not in self.get_actions(request):
+            raise PermissionDenied
+
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
     ) -> tuple[models.QuerySet[Any], bool]:
         """As long as a search of the API may be: each word becomes a part of the SQL."""
-        return super().get_search_results(request, queryset, search_term[:MAXIMUM_SEARCH])
+        text = search_term[:MAXIMUM_SEARCH].strip()
+        return (self.found(queryset, text) if text else queryset), False
 
-    def _told(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    def found(self, rows: models.QuerySet[Any], text: str) -> models.QuerySet[Any]:
+        """What a search means here: always something that an index answers."""
+        raise NotImplementedError
+
+    def told(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
         """A refusal stands on the page; of the form nothing was kept."""
         self.message_user(request, refusal.message, messages.ERROR)
         return HttpResponseRedirect(request.path)
 
+    def has_superuser_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_support_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_staff", False))
+
     def has_view_permission(
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> bool:
-        return bool(getattr(request.user, "is_superuser", False))
+        if self.has_superuser_permission(request):
+            return True
+        return self.open_to_support and self.has_support_permission(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -85,6 +153,16 @@ class Room(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def person_at(text: str) -> Any:
+    """Whose mail address it is; None where it is nobody's."""
+    if "@" not in text:
+        return None
+    try:
+        return get_user_model()._default_manager.get_by_natural_key(text)
+    except ObjectDoesNotExist:
+        return None
 
 
 def _parameter(entry: Any) -> str:

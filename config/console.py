@@ -1,7 +1,11 @@
 """The admin console: its site, and the middleware that runs only under its path."""
 
 import re
-from typing import Any
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
@@ -12,9 +16,17 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
+from accounts.models import User
+from accounts.services import confirm_password
 from config.api.problems import in_console
+from config.confirming import PASSWORD_FIELD
+from config.errors import ConfirmationNeeded, PermissionDenied
+from config.postgresql.statements import unprepared
+from sessions_app.denials import remember
 
 SESSION_KEY = re.compile(r"\A[a-z0-9]{32}\Z")
+CONFIRMED_AT = "confirmed_at"
+CONFIRMATION_LIFETIME = timedelta(minutes=10)
 
 
 class Console(AdminSite):
@@ -32,6 +44,25 @@ class Console(AdminSite):
             for url in super().get_urls()
             if getattr(url, "name", "") != "view_on_site"
         ]
+
+    def is_confirmed(self, request: HttpRequest) -> bool:
+        """Whether the password was given a moment ago; signing in does not count."""
+        age = time.time() - float(request.session.get(CONFIRMED_AT, 0))
+        return 0 <= age < CONFIRMATION_LIFETIME.total_seconds()
+
+    def require_confirmation(self, request: HttpRequest) -> None:
+        """By the password in the form, unless it was given a moment ago. Outside of a
+        transaction: what was guessed stays counted.
+
+        Raises ConfirmationNeeded, WrongPassword, TooManyAttempts.
+        """
+        if self.is_confirmed(request):
+            return
+        password = request.POST.get(PASSWORD_FIELD, "")
+        if not password:
+            raise ConfirmationNeeded
+        confirm_password(user=cast(User, request.user), password=password)
+        request.session[CONFIRMED_AT] = time.time()
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -72,3 +103,31 @@ class ConsoleAuthentication(OnlyInConsole, AuthenticationMiddleware):
 
 class ConsoleMessages(OnlyInConsole, MessageMiddleware):
     pass
+
+
+class Unprepared:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with unprepared():
+            return self.get_response(request)
+
+
+class ConsoleStatements(OnlyInConsole, Unprepared):
+    """Here people look for what is rare: two failures among a million events."""
+
+
+class Remembering:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code == HTTPStatus.FORBIDDEN:
+            remember(request, code=PermissionDenied.code)
+        return response
+
+
+class ConsoleDenials(OnlyInConsole, Remembering):
+    """Being told no is an event here as it is in the API."""

@@ -55,6 +55,20 @@ class PermissionDenied(DomainError):
     message = "You do not have the right to do this."
 
 
+class ConfirmationNeeded(DomainError):
+    """In the console: whoever sits there must know the password, too."""
+
+    status = 403
+    code = "confirmation_needed"
+    message = "Nothing was changed: this needs your password."
+
+
+class TooManyChosen(DomainError):
+    status = 422
+    code = "too_many_chosen"
+    message = "These are too many at once: choose fewer."
+
+
 class SecureTransportRequired(DomainError):
     status = 403
     code = "https_required"

@@ -39,13 +39,22 @@ HASHING_CALLS = frozenset(
         ("PATCH", "/users/me/password"),
         ("DELETE", "/users/me"),
     )
-) | {("POST", f"/{settings.ADMIN_PATH}login/")}
-
+)
 
 # At once, in a process: each holds a thread and a connection for as long as it is read.
 STREAMS = 2
 
 logger = structlog.get_logger("hop")
+
+
+def may_hash(method: str, path: str) -> bool:
+    """Under the console's path any form may bring a password: to sign in, or to confirm
+    what is dangerous.
+    """
+    if (method, path) in HASHING_CALLS:
+        return True
+    console = settings.ADMIN_PATH
+    return method == "POST" and bool(console) and path.startswith(f"/{console}")
 
 
 class Slots:
@@ -109,7 +118,7 @@ class Hop(BaseHandler):
     async def answer(self, scope: Scope, body: bytes) -> "Answer | HttpResponseBase":
         # The hashing slot first: those who wait for it must hold no other.
         wanted = [self.slots]
-        if (scope["method"], scope["path"]) in HASHING_CALLS:
+        if may_hash(scope["method"], scope["path"]):
             wanted.insert(0, self.hashing_slots)
         async with AsyncExitStack() as held:
             for slots in wanted:

@@ -86,6 +86,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.console.ConsoleAuthentication",
     "config.console.ConsoleMessages",
+    "config.console.ConsoleStatements",
+    "config.console.ConsoleDenials",
 ]
 SILENCED_SYSTEM_CHECKS = [
     # SecurityMiddleware and XFrameOptionsMiddleware: the edge does their work for every

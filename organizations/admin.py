@@ -5,13 +5,17 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
+from accounts.addresses import email_key
 from accounts.models import User
-from config.admin import Room
+from config.admin import Room, person_at
+from config.confirming import dangerous
 from config.errors import DomainError
+from config.identifiers import read_id
 from organizations import services
 from organizations.models import (
     STATUSES,
@@ -54,9 +58,11 @@ class TenantRoom(Room):
 
 @admin.register(Organization)
 class OrganizationAdmin(TenantRoom):
+    open_to_support = True
     list_display = ("short_name", "short_slug", "is_active", "members", "created_at")
     list_filter = ("is_active",)
-    search_fields = ("name", "slug", "=id")
+    search_help_text = "A part of name or slug, or a whole id"
+    sortable_by = ("short_slug", "created_at")
     ordering = ("-created_at", "-id")
     fields = (
         "id",
@@ -72,6 +78,11 @@ class OrganizationAdmin(TenantRoom):
     readonly_fields = fields
     actions = ("activate", "deactivate", "delete_for_good")
 
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(pk=pk)
+        return cast(OrganizationQuerySet, rows).matching(text)
+
     @admin.display(description="name", ordering="name")
     def short_name(self, organization: Organization) -> str:
         return shortened(organization.name)
@@ -84,17 +95,21 @@ class OrganizationAdmin(TenantRoom):
     def members(self, organization: Organization) -> int:
         return organization.member_count
 
-    @admin.action(description="Activate", permissions=["view"])
+    @admin.action(description="Activate", permissions=["superuser"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         change = services.set_organization_activity
         self.act(request, _each(queryset), change, active=True)
 
-    @admin.action(description="Deactivate", permissions=["view"])
+    @dangerous("Deactivate", "Members are strangers to it until it is activated again.")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         change = services.set_organization_activity
         self.act(request, _each(queryset), change, active=False)
 
-    @admin.action(description="Delete for good (deactivate first)", permissions=["view"])
+    @dangerous(
+        "Delete for good (deactivate first)",
+        "They are gone, with members and invitations. Nothing brings them back; their"
+        " events stay.",
+    )
     def delete_for_good(
         self, request: HttpRequest, queryset: QuerySet[Organization]
     ) -> None:
@@ -114,12 +129,8 @@ class MembershipAdmin(TenantRoom):
     list_display = ("user", "where", "role", "is_active", "joined_at")
     list_filter = ("role", "is_active")
     list_select_related = ("organization", "user")
-    search_fields = (
-        "organization__name",
-        "=organization__slug",
-        "user__email",
-        "=organization__id",
-        "=user__id",
+    search_help_text = (
+        "A whole mail address, slug, or id of a person or organization; or two of them"
     )
     ordering = ("-id",)
     fields = ("id", "organization", "user", "role", "is_active", "joined_at")
@@ -133,31 +144,36 @@ class MembershipAdmin(TenantRoom):
         "remove",
     )
 
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        for word in text.split():
+            rows = rows.filter(_membership_of(word))
+        return rows
+
     @admin.display(description="organization", ordering="organization__name")
     def where(self, membership: Membership) -> str:
         return shortened(membership.organization.name)
 
-    @admin.action(description="Make owner", permissions=["view"])
+    @dangerous("Make owner", "They can do everything there, and make other owners.")
     def make_owner(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.OWNER)
 
-    @admin.action(description="Make admin", permissions=["view"])
+    @admin.action(description="Make admin", permissions=["superuser"])
     def make_admin(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.ADMIN)
 
-    @admin.action(description="Make member", permissions=["view"])
+    @admin.action(description="Make member", permissions=["superuser"])
     def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, role=Role.MEMBER)
 
-    @admin.action(description="Activate", permissions=["view"])
+    @admin.action(description="Activate", permissions=["superuser"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, is_active=True)
 
-    @admin.action(description="Deactivate", permissions=["view"])
+    @admin.action(description="Deactivate", permissions=["superuser"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.update_member, is_active=False)
 
-    @admin.action(description="Remove from the organization", permissions=["view"])
+    @dangerous("Remove from the organization", "They are strangers to it at once.")
     def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         self.act(request, _members(queryset), services.remove_member)
 
@@ -186,7 +202,7 @@ class InvitationAdmin(TenantRoom):
     list_display = ("email", "where", "role", "status", "inviter", "expires_at")
     list_filter = (StatusFilter, "role")
     list_select_related = ("organization", "inviter")
-    search_fields = ("=email", "organization__name", "=organization__slug", "=id")
+    search_help_text = "A whole mail address, slug, or id of invitation or organization"
     ordering = ("-id",)
     # The digest of a token is nobody's business, not even a superuser's.
     fields = (
@@ -203,6 +219,13 @@ class InvitationAdmin(TenantRoom):
     readonly_fields = fields
     actions = ("revoke", "send_again")
 
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(Q(pk=pk) | Q(organization=pk))
+        if key := _key_of(text):
+            return cast(InvitationQuerySet, rows).for_email_key(key)
+        return rows.filter(organization__slug=text)
+
     @admin.display(description="organization", ordering="organization__name")
     def where(self, invitation: Invitation) -> str:
         return shortened(invitation.organization.name)
@@ -211,16 +234,32 @@ class InvitationAdmin(TenantRoom):
     def status(self, invitation: Invitation) -> str:
         return invitation.status
 
-    @admin.action(description="Revoke", permissions=["view"])
+    @admin.action(description="Revoke", permissions=["superuser"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self.act(request, _invitations(queryset), services.revoke_invitation)
 
-    @admin.action(description="Send again, with a new link", permissions=["view"])
+    @admin.action(description="Send again, with a new link", permissions=["superuser"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         self.act(request, _invitations(queryset), services.resend_invitation)
 
     def get_queryset(self, request: HttpRequest) -> InvitationQuerySet:
         return Invitation.objects.all()
+
+
+def _membership_of(word: str) -> Q:
+    if pk := read_id(word):
+        return Q(pk=pk) | Q(organization=pk) | Q(user=pk)
+    if person := person_at(word):
+        return Q(user=person.pk)
+    return Q(organization__slug=word)
+
+
+def _key_of(text: str) -> str:
+    """Empty for what is no mail address."""
+    try:
+        return email_key(text)
+    except ValidationError:
+        return ""
 
 
 def shortened(name: str) -> str:

@@ -1,8 +1,11 @@
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from config.admin import Room
+from config.admin import Room, person_at
+from config.identifiers import read_id
 from outbox import services
 from outbox.models import Mail
 
@@ -11,6 +14,7 @@ from outbox.models import Mail
 class MailAdmin(Room):
     """Mails are written by what they tell of; those given up can be sent again."""
 
+    open_to_support = True
     list_display = (
         "kind",
         "recipient",
@@ -21,8 +25,8 @@ class MailAdmin(Room):
         "due_at",
         "ended_at",
     )
-    list_filter = ("status", "kind")
-    search_fields = ("=id", "=recipient")
+    list_filter = ("status",)
+    search_help_text = "A whole mail address, or the id of a mail or person"
     ordering = ("-id",)
     # What it says is sealed, and for nobody else to read.
     fields = (
@@ -41,7 +45,14 @@ class MailAdmin(Room):
     readonly_fields = fields
     actions = ("send_again",)
 
-    @admin.action(description="Send the given-up mails again", permissions=["view"])
+    def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        if pk := read_id(text):
+            return rows.filter(Q(pk=pk) | Q(person_id=pk))
+        if person := person_at(text):
+            return rows.filter(Q(recipient=text) | Q(person_id=person.pk))
+        return rows.filter(recipient=text)
+
+    @admin.action(description="Send the given-up mails again", permissions=["superuser"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
         number = services.send_again(
             mails=queryset,

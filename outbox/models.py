@@ -60,6 +60,7 @@ class Mail(models.Model):
             ),
             models.Index(fields=["status", "-id"], name="mails_by_status"),
             models.Index(fields=["person_id"], name="mails_by_person"),
+            models.Index(fields=["recipient"], name="mails_by_recipient"),
             models.Index(fields=["ended_at"], name="mails_by_end"),
         ]
         constraints = [

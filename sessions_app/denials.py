@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,14 +28,25 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
 
 def _remember(request: Request, view: Any, response: Response) -> None:
+    remember(
+        request,
+        organization_id=getattr(view, "organization_id", None),
+        code=response.data["errors"][0]["code"],
+    )
+
+
+def remember(
+    request: Request | HttpRequest, *, code: str, organization_id: UUID | None = None
+) -> None:
+    """Of who is signed in; the others are told no all the time."""
     user: Any = request.user
     if user.is_authenticated and rates.allows("denials", str(user.pk), RECORDED):
         audit.record(
             "access.denied",
             actor=user,
             outcome=Outcome.DENIED,
-            organization_id=getattr(view, "organization_id", None),
+            organization_id=organization_id,
             method=request.method,
             path=request.path[:255],
-            code=response.data["errors"][0]["code"],
+            code=code,
         )

@@ -127,6 +127,12 @@ class Session(models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="sessions_by_age"),
+            models.Index(fields=["ip_address", "-id"], name="sessions_by_address"),
+            models.Index(
+                fields=["end_reason", "-id"],
+                name="sessions_by_end_reason",
+                condition=~Q(end_reason=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,8 +2,11 @@
 
 from django.db import migrations, models
 
+from config.postgresql.indexes import AddIndexMeanwhile
+
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('accounts', '0003_search_indexes'),
@@ -11,7 +14,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexMeanwhile(
             model_name='user',
             index=models.Index(condition=models.Q(('anonymized_at', None), ('deleted_at__isnull', False)), fields=['id'], name='deleted_people'),
         ),

@@ -19,16 +19,19 @@ from accounts.services.people import (
     change_in_bulk,
     deactivate_users,
     delete_user,
+    restore_users,
     set_activity,
     update_rights,
 )
 from accounts.services.profiles import update_profile
+from accounts.services.proving import confirm_password
 from accounts.services.recovery import disown, request_password_reset, reset_password
 from accounts.services.registration import (
     ensure_superuser,
     register_user,
     request_registration,
 )
+from accounts.services.tending import end_sessions_of, mail_reset_links, tend_profile
 from accounts.services.verification import resend_verification, verify_email
 
 __all__ = [
@@ -37,14 +40,17 @@ __all__ = [
     "change_password",
     "come_back",
     "confirm_address",
+    "confirm_password",
     "create_user",
     "deactivate_users",
     "delete_user",
     "disown",
     "edit_user",
+    "end_sessions_of",
     "ensure_superuser",
     "export_account",
     "leave",
+    "mail_reset_links",
     "purge_accounts",
     "register_user",
     "request_address_change",
@@ -53,10 +59,12 @@ __all__ = [
     "resend_verification",
     "reset_password",
     "restore_address",
+    "restore_users",
     "set_activity",
     "set_password",
     "sign_in",
     "stay",
+    "tend_profile",
     "update_profile",
     "update_rights",
     "verify_credentials",

@@ -69,7 +69,7 @@ def edit_user(
         set_activity(user=user, active=is_active, by=by)
     lock_in_charge(user=user, by=by)
     if is_superuser is not None and is_superuser != user.is_superuser:
-        # The console is for superusers: staff without the right see nothing of it.
+        # Over REST nobody is made support: that is done in the console.
         update_rights(user=user, by=by, is_staff=is_superuser, is_superuser=is_superuser)
         user.refresh_from_db(fields=["is_staff", "is_superuser", "updated_at"])
     if email is not None and email != user.email:

@@ -133,6 +133,28 @@ def activate_users(
     return {pk: NotFound() for pk in wanted - people.keys()}
 
 
+@transaction.atomic
+def restore_users(*, user_ids: Sequence[UUID], by: User) -> dict[UUID, DomainError]:
+    """Takes a soft deletion back, as long as the person has a name: let in again, with
+    every right and membership as they were, and no session. A notice is mailed.
+
+    Who is not deleted, or anonymised, is named. Raises PermissionDenied.
+    """
+    wanted = set(user_ids)
+    concerned = Q(pk__in=wanted, deleted_at__isnull=False, anonymized_at=None)
+    in_charge = Q(is_superuser=True, is_active=True, deleted_at=None)
+    rows = User.objects.get_queryset().filter(concerned | in_charge).locked()
+    people = {user.pk: user for user in rows}
+    _in_charge(people, by)
+    deleted = [user for user in people.values() if user.deleted_at]
+    User.objects.filter(pk__in=[user.pk for user in deleted]).update(
+        is_active=True, deleted_at=None, leaving_since=None, updated_at=timezone.now()
+    )
+    audit.record_each("user.restored", deleted, actor=by)
+    mail.queue_welcomes_back(deleted)
+    return {pk: NotFound() for pk in wanted - {user.pk for user in deleted}}
+
+
 def change_in_bulk(
     *, action: str, user_ids: Collection[UUID], by: User
 ) -> dict[UUID, DomainError]:

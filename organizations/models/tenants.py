@@ -182,6 +182,9 @@ class Membership(models.Model):
                 condition=Q(is_active=True),
             ),
             models.Index(
+                fields=["-id"], name="inactive_members", condition=Q(is_active=False)
+            ),
+            models.Index(
                 fields=["organization"],
                 name="owners_of_tenants",
                 condition=Q(role=Role.OWNER),

@@ -3,8 +3,11 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from config.postgresql.indexes import AddIndexMeanwhile
+
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('sessions_app', '0003_first_ip_address'),
@@ -12,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexMeanwhile(
             model_name='session',
             index=models.Index(fields=['-created_at', '-id'], name='sessions_by_age'),
         ),

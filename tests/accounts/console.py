@@ -11,6 +11,8 @@ from tests.factories import PASSWORD
 
 LOGIN = "/admin/login/"
 CSRF = "c" * 32
+# What the page that asks about a dangerous action sends.
+CONFIRMED = {"confirmed": "yes", "confirm_password": PASSWORD}
 # What differs between two loads of one page.
 VARYING = re.compile(r'value="[0-9A-Za-z]{64}"|[0-9a-f-]{36}')
 

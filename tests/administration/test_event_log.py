@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import services as audit
-from audit.exports import BATCH
 from audit.models import Event, Outcome
+from config.sheets import BATCH
 from tests.administration.shapes import EVENT
 from tests.client import Api
 from tests.config.refusals import fields

@@ -118,7 +118,6 @@ def test_a_list_shows_every_row(
         ("membership", "{s.acme.member.pk}"),
         ("membership", "acme {s.acme.member.email}"),
         ("invitation", "DANA@example.com"),
-        ("invitation", "acm"),
         ("invitation", "{s.acme.organization.slug}"),
         ("invitation", "{s.dana.pk}"),
     ],
@@ -203,7 +202,7 @@ def test_members_are_counted_as_the_api_counts_them(
     User.objects.filter(pk=gone.pk).update(is_active=False, deleted_at=timezone.now())
     make_organization("Nobody")
     assert api(acme.owner).get(acme.url).json()["member_count"] == 3
-    listed = console.get(f"{room_url('organization')}?o=1")
+    listed = console.get(f"{room_url('organization')}?o=2")
     assert COUNT.findall(listed.text) == ["3", "0"]
     page = console.get(room_url("organization", organization)).text
     assert re.search(r'field-members.*?class="readonly">3<', page, re.DOTALL)

@@ -11,7 +11,7 @@ from accounts.models import User
 from audit.models import Event
 from organizations.models import Invitation, Membership, Organization
 from organizations.roles import Role
-from tests.accounts.console import Browser
+from tests.accounts.console import CONFIRMED, Browser
 from tests.conftest import SignIn
 from tests.organizations.cast import (
     Tenant,
@@ -35,7 +35,7 @@ def act(console: Browser, action: str, *rows: Any, **form: str) -> str:
     """What the page says then."""
     room = room_url(rows[0]._meta.model_name)
     chosen = [str(row.pk) for row in rows]
-    form = {"action": action, **form}
+    form = {"action": action, **form, **CONFIRMED}
     assert console.post(room, {**form, "_selected_action": chosen}).status_code == 302
     return unescape(console.get(room).text)
 
@@ -126,7 +126,7 @@ def test_all_that_a_search_found_can_be_chosen(
     console: Browser, acme: Tenant, globex: Tenant
 ) -> None:
     path = f"{room_url('organization')}?q=acme"
-    form = {"action": "deactivate", "select_across": "1"}
+    form = {"action": "deactivate", "select_across": "1", **CONFIRMED}
     chosen = [str(acme.organization.pk)]
     console.post(path, {**form, "_selected_action": chosen})
     active = Organization.objects.filter(is_active=True)

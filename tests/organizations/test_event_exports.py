@@ -13,9 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit import services as audit
-from audit.exports import BATCH
 from audit.models import Event
 from audit.pages import EventSerializer, as_file
+from config.sheets import BATCH
 from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.factories import UserFactory

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from audit.models import Event
 from sessions_app.models import EndReason, Session
+from tests.accounts.console import CONFIRMED
 from tests.client import Api
 from tests.conftest import SignIn
 from tests.factories import UserFactory
@@ -55,7 +56,7 @@ def console(api: SignIn, root: User) -> Console:
 def end(console: Console, *sessions: Session) -> str:
     """What the page says then."""
     chosen = [str(session.pk) for session in sessions]
-    data = {"action": "end_sessions", "_selected_action": chosen}
+    data = {"action": "end_sessions", "_selected_action": chosen, **CONFIRMED}
     assert console.post(ROOM, data).status_code == 302
     return console.get(ROOM).text
 
@@ -119,11 +120,14 @@ def test_a_digest_is_neither_searched_nor_filtered_by(
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("alice", True),
+        ("alice@example.com", True),
+        ("ALICE@example.com", True),
+        ("{user}", True),
+        ("alice", False),
         ("198.51.100.7", True),
         ("198.51.100.8", False),
         ("{pk}", True),
-        ("bob", False),
+        ("bob@example.com", False),
         ("abc", False),
         ("%", False),
         ("_", False),
@@ -136,7 +140,7 @@ def test_sessions_are_found_by_person_address_and_id(
 ) -> None:
     session = api(alice).session
     Session.objects.update(ip_address="198.51.100.7")
-    answer = console.get(ROOM, q=query.format(pk=session.pk))
+    answer = console.get(ROOM, q=query.format(pk=session.pk, user=alice.pk))
     assert answer.status_code == 200
     assert ("alice@example.com" in answer.text) is found
 
@@ -169,14 +173,17 @@ def test_sessions_are_neither_made_nor_changed_nor_deleted_by_hand(
 
 @pytest.mark.parametrize("path", ["", "add/", "{pk}/change/", "{pk}/delete/"])
 @pytest.mark.parametrize(("staff", "status"), [(False, 302), (True, 403)])
-def test_the_room_is_for_superusers(
+def test_the_room_is_seen_by_staff_and_acted_in_by_superusers(
     api: SignIn, alice: User, path: str, staff: bool, status: int
 ) -> None:
     session = api(alice).session
     User.objects.filter(pk=alice.pk).update(is_staff=staff)
     console = Console(api(), User.objects.get(pk=alice.pk))
-    assert console.get(ROOM + path.format(pk=session.pk)).status_code == status
-    data = {"action": "end_sessions", "_selected_action": str(session.pk)}
+    seen = staff and path in {"", "{pk}/change/"}
+    answer = console.get(ROOM + path.format(pk=session.pk))
+    assert answer.status_code == (200 if seen else status)
+    chosen = {"_selected_action": str(session.pk)}
+    data = {"action": "end_sessions", **chosen, **CONFIRMED}
     assert console.post(ROOM, data).status_code == status
     assert Session.objects.get().is_active
 
