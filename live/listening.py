@@ -55,7 +55,10 @@ class Ear:
         while True:
             async with asyncio.timeout(SILENCE_SECONDS):
                 message = await layer().receive(self.channel)
-            self._take(message)
+            try:
+                self._take(message)
+            except UNREADABLE:
+                logger.exception("message_unreadable")
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if message.get("lost"):

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from channels.layers import channel_layers
@@ -18,7 +18,7 @@ from tests.conftest import SignIn
 from tests.live.listener import PATIENCE, Listener, Wish, about
 from tests.organizations.cast import Tenant, make_tenant
 
-SENTINEL = {
+SENTINEL: dict[str, Any] = {
     "id": "",
     "at": "",
     "action": "tests.sentinel",
@@ -169,7 +169,7 @@ def live(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Live]:
     made = Live(in_process, django_capture_on_commit_callbacks)
-    protocols = in_process.application.application.application
+    protocols = cast(Any, in_process.application).application.application
     monkeypatch.setattr(protocols, "hub", made.hub)
     # It would close the test's own connection.
     monkeypatch.setattr(questions, "close_old_connections", lambda: None)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from config.asgi_types import Application, Message
 from live.sockets import Socket
@@ -173,7 +173,8 @@ class Listener:
         """Waits for it: how it was closed, None where it was not."""
         self.until(self.task.done)
         self.task.result()
-        return self.closed and (self.closed["code"], self.closed.get("reason", ""))
+        closed = self.closed
+        return (closed["code"], closed.get("reason", "")) if closed else None
 
     @property
     def is_open(self) -> bool:
@@ -188,6 +189,8 @@ class Listener:
 def about(sockets: set[Socket], listener: Listener) -> Socket:
     """The server's side of it."""
     (found,) = [
-        each for each in sockets if each.receive.__self__.receive == listener.inbox.get
+        each
+        for each in sockets
+        if cast(Any, each.receive).__self__.receive == listener.inbox.get
     ]
     return found

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import redis
@@ -195,7 +196,10 @@ def test_a_look_brings_back_no_hold_of_who_has_left(
     gone.hang_up()
     gone.end()
     live.run(live.hub.look(asked))
-    names = {holds.shared()._key(f"user {who.pk}").encode() for who in (alice, bob)}
+    names = {
+        cast(holds.SharedHolds, holds.shared())._key(f"user {who.pk}").encode()
+        for who in (alice, bob)
+    }
     left = {name for name in client.keys("holds:*") if name in names}
     assert len(left) == 1
     assert stays.is_open

@@ -1,7 +1,7 @@
 """What a process does for its sockets: hears, looks, goes on when things fail."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -241,7 +241,7 @@ def test_a_process_still_hears_after_a_day(
     if settings.REDIS_URL:
         pytest.skip("Redis does not forget.")
     live, mine = beating, beating.open(alice)
-    for channels in stream.layer().groups.values():
+    for channels in cast(Any, stream.layer()).groups.values():
         for name in channels:
             channels[name] -= 25 * 3600
     _beats(live, 1)
@@ -423,7 +423,12 @@ def test_many_messages_at_once_leave_others_their_turn(
 
 def test_an_unknown_action_is_told_to_nobody(live: Live, alice: User) -> None:
     listener = live.open(alice)
-    event = {"id": str(uuid4()), "at": "", "action": "of.tomorrow", "data": {}}
+    event: dict[str, Any] = {
+        "id": str(uuid4()),
+        "at": "",
+        "action": "of.tomorrow",
+        "data": {},
+    }
     event |= {"person_id": str(alice.pk), "organization_id": None, "target_id": None}
     _publish(live, {"type": "live.events", "events": [event]})
     live.settle()

@@ -467,7 +467,7 @@ def test_ready_comes_first_also_where_something_happens_meanwhile(
 
     def enter(*args: Any) -> None:
         confirm(*args)
-        event = {"id": str(alice.pk), "at": "2026-01-01T00:00:00Z"}
+        event: dict[str, Any] = {"id": str(alice.pk), "at": "2026-01-01T00:00:00Z"}
         event |= {"action": "user.updated", "person_id": str(alice.pk)}
         event |= {"organization_id": None, "target_id": str(alice.pk)}
         live.loop.call_soon_threadsafe(live.hub.hear, event | {"data": {}})

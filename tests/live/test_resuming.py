@@ -154,7 +154,10 @@ def test_more_than_so_many_are_a_gap(
     forget()
     # Of each kind less than that.
     make(acme.owner, number=2)
-    tenant = {"action": "organization.updated", "target_type": "organization"}
+    tenant: dict[str, Any] = {
+        "action": "organization.updated",
+        "target_type": "organization",
+    }
     tenant |= {"target_id": acme.organization.pk, "organization_id": acme.organization.pk}
     make(acme.owner, number=number - 2, ago=1, **tenant)
     told = resume(listener, place(seconds_ago=5))
@@ -260,7 +263,10 @@ def test_who_is_removed_while_it_is_replayed_hears_no_more_of_it(
 ) -> None:
     listener = live.follow(acme.owner, acme)
     forget()
-    fields = {"action": "organization.updated", "organization_id": acme.organization.pk}
+    fields: dict[str, Any] = {
+        "action": "organization.updated",
+        "organization_id": acme.organization.pk,
+    }
     make(acme.owner, number=900, **fields)
     listener.readable.clear()
     listener.say("resume", after=str(place(seconds_ago=5)))

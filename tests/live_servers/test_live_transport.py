@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_a_plain_socket_is_refused_in_production(
 
 def test_a_socket_behind_a_proxy_with_tls_opens(production: Process, token: str) -> None:
     for origin in (ORIGIN, "https://app.example.com"):
-        with sockets.closing(plug(production.url)) as line:
+        with closing(plug(production.url)) as line:
             line.sendall(hello(token, SECURE, origin=origin))
             wire = sockets.Raw(line)
             assert wire.status() == 101
@@ -113,7 +113,7 @@ def test_an_address_is_what_the_proxy_says(production: Process, token: str) -> N
     """The last entry alone: what stands before it is the client's own claim."""
     with ExitStack() as stack:
         for number in range(5):
-            line = stack.enter_context(sockets.closing(plug(production.url)))
+            line = stack.enter_context(closing(plug(production.url)))
             claim = ("X-Forwarded-For", f"198.51.100.{number}, 203.0.113.7")
             line.sendall(hello(token, SECURE, claim))
             wire = sockets.Raw(line)
@@ -122,7 +122,7 @@ def test_an_address_is_what_the_proxy_says(production: Process, token: str) -> N
                 wire.told("ready")
             else:
                 assert wire.closed() == 4429
-        line = stack.enter_context(sockets.closing(plug(production.url)))
+        line = stack.enter_context(closing(plug(production.url)))
         line.sendall(hello(token, SECURE, ("X-Forwarded-For", "203.0.113.8")))
         other = sockets.Raw(line)
         assert other.status() == 101

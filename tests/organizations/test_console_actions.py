@@ -162,7 +162,8 @@ def test_a_member_is_shut_out_and_let_in_again(
     assert device.get(acme.url).status_code == 200
     actions = ["member.deactivated", "member.activated"]
     assert [event.action for event in events()] == actions
-    assert all(event.data == {"as_superuser": True} for event in events())
+    expected = {"as_superuser": True, "role": "member"}
+    assert all(event.data == expected for event in events())
 
 
 def test_a_member_is_removed(console: Browser, api: SignIn, acme: Tenant) -> None:
