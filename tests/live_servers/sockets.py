@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
@@ -319,6 +320,12 @@ def own_redis() -> Iterator[OwnRedis]:
             yield store
         finally:
             store.kill()
+
+
+def layer(url: str) -> RedisPubSubChannelLayer:
+    """As a server with that REDIS_URL has it."""
+    number = urlsplit(url).path.strip("/") or "0"
+    return RedisPubSubChannelLayer(hosts=[url], prefix=f"live{number}-")
 
 
 HAS_REDIS = shutil.which("redis-server") is not None

@@ -11,7 +11,6 @@ from uuid import UUID
 import httpx
 import pytest
 import redis
-from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from audit.stream import GROUP
 from config.identifiers import new_id
@@ -152,7 +151,7 @@ async def test_who_does_not_read_ten_thousand_events_is_let_go(crowd: Crowd) -> 
     with raw(crowd.at.url, token, buffer=4096) as deaf:
         deaf.told("ready")
         async with opened(crowd.at.url, token) as [reader]:
-            layer = RedisPubSubChannelLayer(hosts=[crowd.store.url], prefix="live0-")
+            layer = sockets.layer(crowd.store.url)
             for start in range(0, EVENTS, 100):
                 events = [event(person, start + number) for number in range(100)]
                 message = {"type": "live.events", "events": events}

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from audit.stream import GROUP
 from tests.live_servers import sockets
@@ -205,6 +204,9 @@ class Wall:
         while self.open:
             with suppress(OSError):
                 near, _ = self.door.accept()
+                if not self.open:
+                    near.close()
+                    return
                 far = socket.create_connection(("127.0.0.1", self.port))
                 self.pairs.append((near, far))
                 for one, two in ((near, far), (far, near)):
@@ -264,9 +266,7 @@ async def test_a_dead_line_to_redis_is_given_up(
 
 
 async def announce(url: str, message: dict[str, object]) -> None:
-    # As the settings name it for a database.
-    prefix = f"live{urlsplit(url).path.strip('/') or 0}-"
-    layer = RedisPubSubChannelLayer(hosts=[url], prefix=prefix)
+    layer = sockets.layer(url)
     await layer.group_send(GROUP, message)
     await layer.flush()
 

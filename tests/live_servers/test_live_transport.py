@@ -129,7 +129,6 @@ def test_an_address_is_what_the_proxy_says(production: Process, token: str) -> N
         other.told("ready")
 
 
-@pytest.mark.xfail(strict=True, reason="L3: what nobody said is taken back for sockets")
 def test_without_a_proxy_no_header_moves_the_address(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
