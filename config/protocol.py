@@ -31,7 +31,9 @@ MAXIMUM_UNREAD_BYTES = MAXIMUM_HEAD_BYTES + 256 * 1024
 # Browsers pipeline nothing; a queue without end would eat the memory.
 MAXIMUM_PIPELINE = 16
 PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
-PHRASES |= {431: b"Request Header Fields Too Large"}
+PHRASES |= {431: b"Request Header Fields Too Large", 503: b"Service Unavailable"}
+# For the first request of a connection that was opened as the server was told to stop.
+LAST_REQUEST_SECONDS = 1.0
 
 
 logger = structlog.get_logger("protocol")
@@ -48,6 +50,7 @@ class Protocol(HttpToolsProtocol):
     head_timer: asyncio.TimerHandle | None = None
     running: RequestResponseCycle | None = None
     refusal: type[DomainError] = errors.MalformedRequest
+    stopping = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -57,6 +60,20 @@ class Protocol(HttpToolsProtocol):
         self._head_is_there()
         self._abandon()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Uvicorn would close at once where nothing was asked yet, and so break off a
+        request that is on its way. Who was answered before, tries anew (RFC 9112 §9.3.1).
+        """
+        self.stopping = True
+        if self.cycle is None:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_unasked)
+        else:
+            super().shutdown()
+
+    def _close_unasked(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """The parser tells of a header once it has all of it, so raw bytes count too."""
@@ -89,6 +106,8 @@ class Protocol(HttpToolsProtocol):
             others = [(name, value) for name, value in self.headers if name != b"host"]
             self.headers[:] = [*others, (b"host", authority)]
         super().on_headers_complete()
+        if self.stopping and self.cycle:
+            self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
         head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
@@ -97,6 +116,8 @@ class Protocol(HttpToolsProtocol):
         if self.running and not self.running.response_complete:
             # Its answer would come in the middle of the frames.
             problem = errors.MalformedRequest()
+        if self.stopping:
+            problem = errors.Unavailable(retry_after=1)
         if problem:
             self._refuse(problem)
         else:
@@ -149,10 +170,11 @@ class Protocol(HttpToolsProtocol):
         context.enter(context.RequestContext(request_id=str(new_id()), address=address))
         logger.info("unread_request", status=problem.status, code=problem.code)
         body = problems.encode(problem)
+        own = {"Connection": "close"} | problems.headers(problem)
         headers = [
             (b"content-type", problems.CONTENT_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
+            *((name.lower().encode(), value.encode()) for name, value in own.items()),
             (b"x-request-id", context.current().request_id.encode()),
             *policies.unread_request_headers(secure=self.scheme == "https"),
         ]

@@ -89,7 +89,7 @@ class Lifespan:
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         await receive()
-        notice_stop()
+        notice_stop(asyncio.get_running_loop())
         carrier = Carrier() if settings.MAIL_DELIVERY == "embedded" else None
         if carrier:
             carrier.start()
@@ -105,13 +105,21 @@ class Lifespan:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def notice_stop() -> None:
-    """Not ready from the first SIGTERM on, while the server still drains."""
+def notice_stop(loop: asyncio.AbstractEventLoop) -> None:
+    """Not ready from the first SIGTERM on, while everything goes on for a moment: who
+    sends calls here learns of it, and what is on its way already is still taken in. What
+    waits for a listener when it closes, the kernel resets.
+    """
     before = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> Any:
-        Draining.begun = True
-        if callable(before):
+        again, Draining.begun = Draining.begun, True
+        pause = settings.DRAIN_PAUSE.total_seconds()
+        if not callable(before):
+            return
+        if again or not pause:
             before(number, frame)
+        else:
+            loop.call_soon_threadsafe(loop.call_later, pause, before, number, None)
 
     signal.signal(signal.SIGTERM, stop)

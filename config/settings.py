@@ -129,6 +129,8 @@ REQUEST_DEADLINE = timedelta(seconds=30)
 STREAM_DEADLINE = timedelta(minutes=10)
 QUEUE_DEADLINE = timedelta(seconds=5)
 QUEUE_LENGTH = env.number("QUEUE_LENGTH", 512, minimum=1)
+# Told to stop, a server goes on for so long before it takes no more connections.
+DRAIN_PAUSE = timedelta(seconds=env.number("DRAIN_SECONDS", 1, maximum=60))
 
 # --- Database ----------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {

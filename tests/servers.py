@@ -43,6 +43,8 @@ def environment(database_url: str, **more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DATABASE_URL": database_url,
         "LOG_LEVEL": "WARNING",
+        # No balancer is in front that would have to learn of an end.
+        "DRAIN_SECONDS": "0",
         **more,
     }
 

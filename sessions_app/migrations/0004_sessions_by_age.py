@@ -5,6 +5,8 @@ from django.db import migrations, models
 
 from config.postgresql.indexes import AddIndexMeanwhile
 
+from config.postgresql.indexes import AddIndexMeanwhile
+
 
 class Migration(migrations.Migration):
     atomic = False

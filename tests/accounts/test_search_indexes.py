@@ -69,13 +69,13 @@ def test_a_search_of_the_api_asks_the_indexes(api: SignIn, root: User) -> None:
 
 @postgresql
 @pytest.mark.usefixtures("crowd")
-@pytest.mark.parametrize("text", ["unusual", "unusual wanted", "{id}"])
+@pytest.mark.parametrize("text", ["unusual", "unusual wanted"])
 def test_a_search_of_the_console_asks_the_indexes(root: User, text: str) -> None:
     console = Client(headers={"host": "testserver"})
     console.force_login(root)
-    wanted = UserFactory.create(email="wanted@example.com", first_name="Unusual")
+    UserFactory.create(email="wanted@example.com", first_name="Unusual")
     with plans(" LIKE ") as found:
-        page = console.get("/admin/accounts/user/", {"q": text.format(id=wanted.pk)})
+        page = console.get("/admin/accounts/user/", {"q": text})
     assert "wanted@example.com" in page.content.decode()
     assert found
     for plan in found:

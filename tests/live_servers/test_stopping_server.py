@@ -29,6 +29,12 @@ IN_FLIGHT = 12
 CLIENTS = 8
 GRACEFUL_SECONDS = 15
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
 # Uvicorn ends itself by the signal that it was sent, once it has stopped in order.
 CLEAN = {0, -signal.SIGTERM}
 
@@ -146,6 +152,72 @@ def test_a_client_that_never_ends_its_request_does_not_keep_a_server_from_stoppi
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=GRACEFUL_SECONDS + 10) in CLEAN
     assert registered(live_database, email) == (0, 0)
+
+
+def status_of(line: HTTPConnection, path: str) -> int:
+    line.request("GET", path)
+    answer = line.getresponse()
+    answer.read()
+    return answer.status
+
+
+def test_a_server_told_to_stop_goes_on_until_the_balancer_knows(start: Start) -> None:
+    with start(DRAIN_SECONDS="2") as (process, url):
+        process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 2
+        with closing(HTTPConnection(urlsplit(url).netloc, timeout=5)) as line:
+            while (ready := status_of(line, "/health/ready")) == 200:
+                assert time.monotonic() < end
+        assert ready == 503
+        assert ask(url, "GET", "/users/me").status == 401
+        wait_until_refusing(url)
+        assert process.wait(timeout=10) in CLEAN
+
+
+def test_a_server_told_twice_stops_at_once(start: Start) -> None:
+    with start(DRAIN_SECONDS="60") as (process, url):
+        process.send_signal(signal.SIGTERM)
+        with closing(HTTPConnection(urlsplit(url).netloc, timeout=5)) as line:
+            while status_of(line, "/health/ready") == 200:
+                time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) in CLEAN
+
+
+@pytest.mark.parametrize(
+    "command", [servers.SERVE, servers.GUNICORN], ids=lambda command: command[1]
+)
+def test_a_request_on_its_way_to_a_server_told_to_stop_is_answered(
+    start: Start, command: Sequence[str]
+) -> None:
+    with start(command) as (process, url):
+        line = HTTPConnection(urlsplit(url).netloc, timeout=5)
+        with closing(line), closing(HTTPConnection(urlsplit(url).netloc)) as silent:
+            silent.connect()
+            line.connect()
+            # Answered, so that the two before it have been taken in as well.
+            assert ask(url, "GET", "/users/me").status == 401
+            process.send_signal(signal.SIGTERM)
+            wait_until_refusing(url)
+            line.request("GET", f"{API}/users/me")
+            answer = line.getresponse()
+            assert (answer.status, answer.headers["connection"]) == (401, "close")
+            assert process.wait(timeout=10) in CLEAN
+
+
+def test_a_socket_is_not_begun_by_a_server_told_to_stop(start: Start) -> None:
+    with start() as (process, url):
+        line = HTTPConnection(urlsplit(url).netloc, timeout=5)
+        with closing(line):
+            line.connect()
+            assert ask(url, "GET", "/users/me").status == 401
+            process.send_signal(signal.SIGTERM)
+            wait_until_refusing(url)
+            line.request("GET", "/ws/v1/events", headers=UPGRADE)
+            answer = line.getresponse()
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert json.loads(answer.read())["errors"][0]["code"] == "unavailable"
+        assert process.wait(timeout=10) in CLEAN
 
 
 def workers(process: "subprocess.Popen[bytes]") -> set[int]:
