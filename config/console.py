@@ -18,6 +18,8 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from accounts.services import confirm_password
+from config import charts, stats
+from config.admin import Room
 from config.api.problems import in_console
 from config.confirming import PASSWORD_FIELD
 from config.errors import ConfirmationNeeded, PermissionDenied
@@ -35,6 +37,15 @@ class Console(AdminSite):
     index_title = "Console"
     site_url = "/"
 
+    def register(
+        self, model_or_iterable: Any, admin_class: Any = None, **options: Any
+    ) -> None:
+        """Rooms of ours only: Django's own, such as that of groups, call no service and
+        record nothing.
+        """
+        if admin_class is not None and issubclass(admin_class, Room):
+            super().register(model_or_iterable, admin_class, **options)
+
     def get_urls(self) -> list[Any]:
         """Without the way to a row's page on the site: no row of ours has one, and for
         staff it would tell which ids exist.
@@ -44,6 +55,12 @@ class Console(AdminSite):
             for url in super().get_urls()
             if getattr(url, "name", "") != "view_on_site"
         ]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        shown = charts.dashboard(stats.dashboard())
+        return super().index(request, {**(extra_context or {}), **shown})
 
     def is_confirmed(self, request: HttpRequest) -> bool:
         """Whether the password was given a moment ago; signing in does not count."""

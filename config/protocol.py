@@ -110,6 +110,9 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
+        # Those of the console and of others on this host: no socket reads one, and many
+        # are longer than the library takes a line to be.
+        self.headers[:] = [header for header in self.headers if header[0] != b"cookie"]
         head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
         head += [b"%s: %s\r\n" % header for header in self.headers]
         problem = unfit(b"".join([*head, b"\r\n"]))

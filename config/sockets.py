@@ -23,6 +23,8 @@ UNTAKEN_MILLISECONDS = 30_000
 # Of one message. Empty ones add nothing to its size, so they are counted.
 MAXIMUM_FRAGMENTS = 1024
 TOO_BIG = 1009
+# In which a peer can take the close that a stopping server sends.
+SHUTDOWN_SECONDS = 2.0
 
 
 def unfit(head: bytes) -> DomainError | None:
@@ -66,6 +68,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().resume_writing()
         if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        # Who does not read must not hold up the end of the server.
+        self.loop.call_later(SHUTDOWN_SECONDS, self.transport.abort)
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAXIMUM_FRAGMENTS:

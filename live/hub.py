@@ -27,6 +27,7 @@ LOOK_SECONDS = 15.0
 # Of sockets in one question.
 LOOK_BATCH = 500
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 2.0
 
 logger = structlog.get_logger("live")
 
@@ -54,7 +55,9 @@ class Hub:
         stream.announcer.serve_on(None)
         for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.tasks:
+            # Not for longer: redis-py swallows a cancellation while it connects.
+            await asyncio.wait(set(self.tasks), timeout=STOP_SECONDS)
         await asyncio.to_thread(self.thread.stop)
 
     # --- Groups --------------------------------------------------------------------

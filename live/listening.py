@@ -46,6 +46,7 @@ class Ear:
             except FAULTS:
                 # What is announced until the next beat is lost.
                 self.deaf = True
+                self.channel = ""
                 await _start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
 

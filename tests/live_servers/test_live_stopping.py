@@ -95,7 +95,6 @@ def test_peers_that_answer_nothing_do_not_keep_it_from_stopping(
         assert sockets.errors(at.log) == []
 
 
-@pytest.mark.xfail(strict=True, reason="L12: after 15 s it ends, and reports an error")
 def test_peers_that_do_not_read_do_not_keep_it_from_stopping(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
