@@ -9,8 +9,8 @@ from accounts import services
 from accounts.models import User, UserQuerySet
 from audit import services as audit
 from config.admin import Room, person_at
-from config.confirming import PASSWORD_FIELD, dangerous
-from config.errors import ConfirmationNeeded, DomainError
+from config.confirming import dangerous
+from config.errors import DomainError
 from config.identifiers import read_id
 from config.sheets import as_csv
 
@@ -38,6 +38,7 @@ class UserAdmin(Room):
     """
 
     open_to_support = True
+    confirms = "To change rights"
     list_display = (
         "email",
         "first_name",
@@ -146,25 +147,15 @@ class UserAdmin(Room):
 
     # --- The page of a person ----------------------------------------------------------
 
-    def changeform_view(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        # Before the transaction of the form, so that a guess stays counted.
-        if request.POST.get(PASSWORD_FIELD) and self.has_superuser_permission(request):
-            try:
-                self.admin_site.require_confirmation(request)  # type: ignore[attr-defined]  # the site is ours
-            except DomainError as refusal:
-                return self.told(request, refusal)
-        return super().changeform_view(request, *args, **kwargs)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        confirmed = self.admin_site.is_confirmed(request)  # type: ignore[attr-defined]  # the site is ours
-        context["asks_password"] = (
-            self.has_superuser_permission(request) and not confirmed
-        )
-        context["password_field"] = PASSWORD_FIELD
+        person = context["original"]
+        offered = self.get_action_choices(request, default_choices=[])
+        context |= {
+            "offered": offered if person else (),
+            "panels": self.site.panels_of(request, person) if person else (),
+        }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
@@ -176,8 +167,7 @@ class UserAdmin(Room):
     ) -> None:
         names, by = set(form.changed_data), acting(request)
         if names & set(RIGHTS):
-            if not self.admin_site.is_confirmed(request):  # type: ignore[attr-defined]  # the site is ours
-                raise ConfirmationNeeded
+            self.require_confirmed(request)
             rights = {name: getattr(obj, name) for name in RIGHTS}
             services.update_rights(user=obj, by=by, **rights)
         profile = {name: getattr(obj, name) for name in sorted(names - set(RIGHTS))}

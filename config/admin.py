@@ -19,7 +19,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from config import counting
 from config.api.pages import MAXIMUM_SEARCH
-from config.errors import DomainError
+from config.confirming import PASSWORD_FIELD
+from config.errors import ConfirmationNeeded, DomainError
 
 # Twenty pages. What lies deeper is there for search and filters.
 LISTED = 1000
@@ -58,6 +59,9 @@ class Room(admin.ModelAdmin[Any]):
     """
 
     open_to_support = False
+    # What a superuser must know the password for, on the page of a row; nothing: no form
+    # there is dangerous.
+    confirms = ""
     list_per_page = 50
     # At a million rows counting, and sorting by what no index has, takes seconds.
     paginator = BoundedPaginator
@@ -83,9 +87,37 @@ class Room(admin.ModelAdmin[Any]):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         try:
+            # Before the transaction of the form, so that a guess stays counted.
+            if request.POST.get(PASSWORD_FIELD) and self._asks_password(request):
+                self.site.require_confirmation(request)
             return super().changeform_view(request, *args, **kwargs)
         except DomainError as refusal:
             return self.told(request, refusal)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {
+            "password_field": PASSWORD_FIELD,
+            "asks_password": self._asks_password(request),
+            "why_password": self.confirms,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def require_confirmed(self, request: HttpRequest) -> None:
+        """Where a form turns out to be dangerous. Raises ConfirmationNeeded."""
+        if not self.site.is_confirmed(request):
+            raise ConfirmationNeeded
+
+    @property
+    def site(self) -> Any:
+        """The `Console`, which knows every app and so is known by none."""
+        return self.admin_site
+
+    def _asks_password(self, request: HttpRequest) -> bool:
+        if not (self.confirms and self.has_superuser_permission(request)):
+            return False
+        return not self.site.is_confirmed(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from accounts.services import confirm_password
-from config import charts, stats
+from config import charts, panels, stats
 from config.admin import Room
 from config.api.problems import in_console
 from config.confirming import PASSWORD_FIELD
@@ -61,6 +61,9 @@ class Console(AdminSite):
     ) -> TemplateResponse:
         shown = charts.dashboard(stats.dashboard())
         return super().index(request, {**(extra_context or {}), **shown})
+
+    def panels_of(self, request: HttpRequest, person: User) -> list[panels.Panel]:
+        return panels.panels_of(person, cast(User, request.user))
 
     def is_confirmed(self, request: HttpRequest) -> bool:
         """Whether the password was given a moment ago; signing in does not count."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
@@ -28,6 +29,9 @@ from organizations.models import (
 )
 from organizations.roles import Role
 from organizations.seats import take_seat
+
+# On the page of their organization.
+MEMBERS_SHOWN = 50
 
 
 class TenantRoom(Room):
@@ -56,9 +60,46 @@ class TenantRoom(Room):
             self.message_user(request, f"{reason} ({number})", messages.ERROR)
 
 
+class FirstMembers(BaseInlineFormSet[Membership, Organization, Any]):
+    def get_queryset(self) -> Any:
+        """The room of memberships has the others."""
+        if not hasattr(self, "_first"):
+            self._first = super().get_queryset()[:MEMBERS_SHOWN]
+        return self._first
+
+
+class Members(admin.TabularInline[Membership, Organization]):
+    model = Membership
+    formset = FirstMembers
+    fields = ("user", "role", "is_active", "joined_at")
+    readonly_fields = ("user", "joined_at")
+    ordering = ("joined_at", "id")
+    extra = max_num = 0
+    verbose_name_plural = f"the first {MEMBERS_SHOWN} members"
+
+    def get_queryset(self, request: HttpRequest) -> MembershipQuerySet:
+        return Membership.objects.listed().select_related("user")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return cast(User, request.user).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Organization)
 class OrganizationAdmin(TenantRoom):
+    """Of its page only the members are changed."""
+
     open_to_support = True
+    confirms = "To change members"
+    inlines = (Members,)
     list_display = ("short_name", "short_slug", "is_active", "members", "created_at")
     list_filter = ("is_active",)
     search_help_text = "A part of name or slug, or a whole id"
@@ -122,6 +163,42 @@ class OrganizationAdmin(TenantRoom):
 
     def get_queryset(self, request: HttpRequest) -> OrganizationQuerySet:
         return Organization.objects.with_member_counts()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is not None and self.has_superuser_permission(request)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Organization,
+        form: Any,
+        change: bool,  # noqa: FBT001  # Django calls it so
+    ) -> None:
+        """Nothing of the organization itself is in the form."""
+
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formset: Any,
+        change: bool,  # noqa: FBT001  # Django calls it so
+    ) -> None:
+        """All of it or nothing: a refusal leaves the transaction of the page."""
+        self.require_confirmed(request)
+        seat = take_seat(cast(User, request.user), form.instance.pk)
+        leaving = formset.deleted_forms
+        changed = [row for row in formset.initial_forms if row.has_changed()]
+        staying = [row for row in changed if row not in leaving]
+        # Who becomes an owner first: then a former one may be none any more.
+        for row in sorted(staying, key=lambda row: row.instance.role != Role.OWNER):
+            wanted = {name: row.cleaned_data[name] for name in ("role", "is_active")}
+            services.update_member(by=seat, user_id=row.instance.user_id, **wanted)
+        for row in leaving:
+            services.remove_member(by=seat, user_id=row.instance.user_id)
+        # What Django's own history says of it.
+        formset.new_objects = []
+        formset.changed_objects = [(row.instance, row.changed_data) for row in staying]
+        formset.deleted_objects = [row.instance for row in leaving]
 
 
 @admin.register(Membership)
