@@ -6,6 +6,7 @@ no harm (OWASP ASVS 5.0, 7.5.3). Who knows the password is the site's to say: se
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -28,12 +29,21 @@ NAMED = 10
 PASSWORD_FIELD = "confirm_password"  # noqa: S105  # what the field is called
 
 
+@dataclass(frozen=True)
+class Question:
+    description: str
+    warning: str
+    bounded: bool
+
+
 def dangerous(
     description: str, warning: str, *, right: str = "superuser", bounded: bool = True
 ) -> Callable[[Act], Act]:
     """`right` is that of `Room.has_…_permission`; an action that is not `bounded` takes
     any number.
     """
+
+    question = Question(description, warning, bounded)
 
     def decorate(act: Act) -> Act:
         @wraps(act)
@@ -43,12 +53,11 @@ def dangerous(
             if bounded and counting.bounded(rows, MAXIMUM) > MAXIMUM:
                 raise TooManyChosen
             if "confirmed" not in request.POST:
-                return _page(room, request, rows, (description, warning))
+                return _page(room, request, rows, question)
             try:
                 room.admin_site.require_confirmation(request)
             except DomainError as refusal:
-                words = description, warning
-                return _page(room, request, rows, words, refusal.message)
+                return _page(room, request, rows, question, refusal.message)
             return act(room, request, rows)
 
         return admin.action(asked, description=description, permissions=[right])
@@ -60,20 +69,24 @@ def _page(
     room: Any,
     request: HttpRequest,
     rows: QuerySet[Any],
-    words: tuple[str, str],
+    question: Question,
     refusal: str = "",
 ) -> TemplateResponse:
-    across = request.POST.get("select_across", "0")
-    description, warning = words
+    """What is confirmed is what was shown: who comes to match a search meanwhile is not
+    among the chosen.
+    """
+    chosen: list[Any] = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    if question.bounded:
+        chosen = list(rows.values_list("pk", flat=True))
     context = {
         **room.admin_site.each_context(request),
-        "title": description,
-        "warning": warning,
+        "title": question.description,
+        "warning": question.warning,
         "refusal": refusal,
         "number": counting.number_of(rows),
         "names": [str(row) for row in rows[:NAMED]],
-        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "across": across,
+        "chosen": chosen,
+        "across": "0" if question.bounded else request.POST.get("select_across", "0"),
         "action": request.POST["action"],
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "password_field": PASSWORD_FIELD,

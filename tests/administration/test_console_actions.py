@@ -163,6 +163,27 @@ def test_too_many_at_once_are_refused(
     assert stored(alice).is_active
 
 
+def test_what_is_confirmed_is_what_was_shown(console: Browser, alice: User) -> None:
+    """Who comes to match the search meanwhile is not among the chosen."""
+    form = {"action": "deactivate", "select_across": "1"}
+    page = console.post(f"{PEOPLE}?q=alice", {**form, "_selected_action": str(alice.pk)})
+    assert f'name="_selected_action" value="{alice.pk}"' in page.text
+    assert 'name="select_across" value="0"' in page.text
+
+
+def test_a_session_ends_after_half_an_hour_without_a_request(
+    api: SignIn, root: User, own_clock: None
+) -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        browser = Browser(api())
+        browser.sign_in(root.email)
+        for _ in range(3):
+            clock.shift(timedelta(minutes=29))
+            assert browser.is_in
+        clock.shift(timedelta(minutes=30, seconds=1))
+        assert not browser.is_in
+
+
 def test_some_are_named_and_the_others_are_counted(console: Browser) -> None:
     people = [UserFactory.create() for _ in range(12)]
     page = choose(console, "deactivate", *people).text

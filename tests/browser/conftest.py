@@ -90,9 +90,18 @@ def faults() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def context(browser: Browser, site: Site, faults: list[str]) -> Iterator[BrowserContext]:
+def look(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How wide and how bright: what `new_context` takes. Chosen by `indirect`."""
+    chosen: dict[str, Any] = getattr(request, "param", {})
+    return chosen
+
+
+@pytest.fixture
+def context(
+    browser: Browser, site: Site, faults: list[str], look: dict[str, Any]
+) -> Iterator[BrowserContext]:
     """A browser without any cookie, whose pages are watched."""
-    context = browser.new_context(base_url=site.url)
+    context = browser.new_context(base_url=site.url, **look)
     context.set_default_timeout(PATIENCE_MS)
     context.on("console", lambda said: faults.append(said.text) if _bad(said) else None)
     context.on("weberror", lambda error: faults.append(str(error.error)))
