@@ -75,6 +75,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(SHUTDOWN_SECONDS, self.transport.abort)
 
     def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            # What came in the same packet, behind the end.
+            return
         if len(self.frames) >= MAXIMUM_FRAGMENTS:
             self.conn.send_close(TOO_BIG)
             self.handle_parser_exception()

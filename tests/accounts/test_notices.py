@@ -21,7 +21,7 @@ from outbox.models import Mail, MailQuerySet
 from sessions_app.models import EndReason, Session
 from sessions_app.places import Place
 from sessions_app.services import purge_sessions, rotate_session, start_session
-from tests.accounts.console import Browser
+from tests.accounts.console import CONFIRMED, Browser
 from tests.accounts.test_races import at_once
 from tests.client import Api
 from tests.config.environments import DEVELOPMENT, faults_of, run, settings_of
@@ -241,7 +241,7 @@ def test_whom_a_superuser_deletes_is_told(
         browser.sign_in(root.email)
         for action, user in (("deactivate", bob), ("delete_softly", alice)):
             form = {"action": action, "_selected_action": [str(user.pk)]}
-            browser.post("/admin/accounts/user/", form)
+            browser.post("/admin/accounts/user/", form | CONFIRMED)
     assert not User.objects.get(pk=bob.pk).is_active
     assert User.objects.get(pk=alice.pk).deleted_at
     assert [mail.recipient for mail in mails("account_deleted")] == [alice.email]

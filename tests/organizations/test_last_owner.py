@@ -17,6 +17,7 @@ from audit.models import Event
 from organizations.models import Membership, Organization
 from organizations.roles import Role
 from sessions_app.models import Session
+from tests.accounts.console import CONFIRMED
 from tests.config.refusals import refused
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
@@ -183,7 +184,7 @@ def test_the_console_keeps_an_owner(
     console = Client(headers={"host": "testserver"})
     console.force_login(root)
     chosen = [str(person.pk) for person in (acme.owner, second, alice)]
-    body = {"action": action, "_selected_action": chosen}
+    body = {"action": action, "_selected_action": chosen, **CONFIRMED}
     answer = console.post(PEOPLE, body, follow=True)
     assert LastOwner.message in answer.content.decode()
     active = User.objects.filter(pk__in=chosen, is_active=True)
