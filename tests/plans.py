@@ -14,15 +14,13 @@ postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="only PostgreSQL says 
 
 
 @contextmanager
-def plans(part: str, *, general: bool = False) -> Iterator[list[str]]:
-    """Of every statement that has this part and is made within. The general plan is that
-    of a statement that was prepared, made for whatever values may come.
-    """
+def plans(part: str) -> Iterator[list[str]]:
+    """Of every statement that has this part and is made within."""
     found: list[str] = []
 
     def explain(execute: Callable[..., Any], sql: str, params: Any, *rest: Any) -> Any:
         if part in sql:
-            found.append(_general(sql, params) if general else _plan(sql, params))
+            found.append(_plan(sql, params))
         return execute(sql, params, *rest)
 
     with connection.execute_wrapper(explain):
@@ -30,22 +28,9 @@ def plans(part: str, *, general: bool = False) -> Iterator[list[str]]:
 
 
 def _plan(sql: str, params: Any) -> str:
-    # The client puts the values in: the server would not, in an EXPLAIN EXECUTE.
     with ClientCursor(connection.connection) as cursor:
         cursor.execute(f"EXPLAIN {sql}", params)
         return "\n".join(line for (line,) in cursor.fetchall())
-
-
-def _general(sql: str, params: Any) -> str:
-    places = (f"${number}" for number in range(1, len(params) + 1))
-    with ClientCursor(connection.connection) as cursor:
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        prepared = sql.replace("%s", "{}").format(*places)
-        cursor.execute(f"PREPARE general AS {prepared}".encode())
-    plan = _plan(f"EXECUTE general ({', '.join(['%s'] * len(params))})", params)
-    with ClientCursor(connection.connection) as cursor:
-        cursor.execute("DEALLOCATE general")
-    return plan
 
 
 def prefer_indexes() -> None:

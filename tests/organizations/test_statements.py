@@ -1,6 +1,5 @@
 """What calls cost the database: a number of statements that no size changes."""
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -118,27 +117,6 @@ def test_who_of_the_members_is_deleted_is_asked_of_an_index(
     [plan] = found
     assert "using deleted_people" in plan
     assert "accounts_user_pkey" not in plan
-
-
-@postgresql
-def test_a_page_of_a_large_organization_is_not_sorted(api: SignIn, acme: Tenant) -> None:
-    """Nor read whole, by a plan that is made for one of average size."""
-    fill(acme.organization, 600)
-    crowd = User.objects.filter(email__startswith="crowd-")[:5]
-    small = Organization.objects.bulk_create(
-        Organization(name="Small", slug=f"small-{n}") for n in range(200)
-    )
-    Membership.objects.bulk_create(
-        Membership(organization=one, user=user, role=Role.MEMBER)
-        for one, user in product(small, crowd)
-    )
-    tell_the_planner()
-    client = api(acme.owner)
-    with plans("LIMIT 20", general=True) as found:
-        assert client.get(f"{acme.url}/members").status_code == 200
-    [plan] = found
-    assert "using active_members_by_age" in plan
-    assert "Sort" not in plan
 
 
 def test_a_page_of_ten_thousand_members_is_three_statements(
