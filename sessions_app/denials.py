@@ -47,6 +47,6 @@ def remember(
             outcome=Outcome.DENIED,
             organization_id=organization_id,
             method=request.method,
-            path=request.path[:255],
+            path=request.path.replace("\0", "")[:255],
             code=code,
         )
