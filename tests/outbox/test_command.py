@@ -40,7 +40,7 @@ def test_it_goes_on_until_it_is_told_to_stop(postbox: Postbox, deliver: Deliver)
         queue(1)
         postbox.wait_for(number, 30)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(3) == 0
     queue(1)
     time.sleep(2.5)
     assert len(postbox.received) == 2
@@ -53,7 +53,7 @@ def test_an_interrupt_from_the_keyboard_stops_it_as_well(
     process = deliver()
     postbox.wait_for(1, 30)
     process.send_signal(signal.SIGINT)
-    assert process.wait(15) == 0
+    assert process.wait(3) == 0
 
 
 # `manage.py deliver`, told to stop in the very moment in which it puts the bell to rest.
@@ -86,7 +86,7 @@ def test_it_stops_whatever_it_does_when_it_is_told_to(beside: dict[str, str]) ->
         with suppress(subprocess.TimeoutExpired):
             process.wait(8)
         process.terminate()
-        assert process.wait(15) == 0
+        assert process.wait(3) == 0
     finally:
         process.kill()
         process.wait()
@@ -103,7 +103,7 @@ def test_the_mail_in_hand_is_finished_before_it_stops(
     time.sleep(0.5)
     assert process.poll() is None
     postbox.recover()
-    assert process.wait(15) == 0
+    assert process.wait(3) == 0
     assert len(postbox.received) == 1
     sent = Mail.objects.get(status=Status.SENT)
     assert sent.attempts == 1
