@@ -86,8 +86,12 @@ class Announcer:
             self.rests_until = time.monotonic() + REST_SECONDS
             self._lose(type(exc).__name__)
 
-    def _make_room(self, _: "Future[None]") -> None:
+    def _make_room(self, sent: "Future[None]") -> None:
         self.room.release()
+        if not sent.cancelled() and (fault := sent.exception()):
+            # Nobody waits for it, so nobody else would hear of a fault of ours.
+            self.lost = True
+            logger.error("announcement_crashed", exc_info=fault)
 
     def _lose(self, reason: str) -> None:
         self.lost = True

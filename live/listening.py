@@ -45,7 +45,7 @@ class Ear:
                 await self._listen()
             except FAULTS:
                 # What is announced until the next beat is lost.
-                self.deaf = True
+                self._go_deaf()
                 self.channel = ""
                 await _start_anew()
                 await asyncio.sleep(RETRY_SECONDS)
@@ -75,13 +75,17 @@ class Ear:
     async def beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            heard = await self._is_heard()
-            if heard and self.deaf:
+            if not await self._is_heard():
+                self._go_deaf()
+            elif self.deaf:
+                self.deaf = False
                 logger.info("layer_is_back")
                 self.catch_up()
-            elif not heard and not self.deaf:
-                logger.warning("layer_unreachable")
-            self.deaf = not heard
+
+    def _go_deaf(self) -> None:
+        if not self.deaf:
+            self.deaf = True
+            logger.warning("layer_unreachable")
 
     async def _is_heard(self) -> bool:
         if not self.channel:

@@ -56,7 +56,7 @@ def _content(message: Mapping[str, Any]) -> bytes:
     return content
 
 
-def refuse(socket: "Socket", message: Mapping[str, Any], reason: DomainError) -> None:
+def refuse(socket: "Socket", reason: DomainError) -> None:
     if isinstance(reason, FINAL):
         socket.end(reason)
     else:

@@ -122,9 +122,9 @@ class Socket:
                 self._count()
                 await messages.answer(self, message)
             except DomainError as reason:
-                messages.refuse(self, message, reason)
+                messages.refuse(self, reason)
             except Error as exc:
-                messages.refuse(self, message, messages.translated(exc))
+                messages.refuse(self, messages.translated(exc))
 
     async def _write(self) -> None:
         while True:

@@ -207,6 +207,27 @@ def test_so_many_wait_and_no_more(
     loop.close()
 
 
+def test_a_fault_of_ours_is_logged_and_known_as_a_loss(
+    announcer: Announcer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = BadLayer(TypeError("not to be written"))
+    monkeypatch.setattr(stream, "layer", lambda: bad)
+    loop = asyncio.new_event_loop()
+    announcer.serve_on(loop)
+    announcer.send({"type": "x"})
+
+    async def drain() -> None:
+        while announcer.room._value < stream.MAXIMUM_PENDING:
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(asyncio.wait_for(drain(), 5))
+    loop.close()
+    assert announcer.lost
+    assert "announcement_crashed" in caplog.text
+
+
 def test_a_command_without_redis_announces_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,34 @@ def break_layer(patch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
         patch.setattr(layer, name, broken, raising=False)
 
 
+class NoLayer:
+    async def new_channel(self) -> str:
+        raise OSError
+
+    async def flush(self) -> None:
+        raise OSError
+
+
+def test_a_process_that_never_heard_anything_says_so_as_well(
+    fast: None, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr(listening, "layer", NoLayer)
+    ear = listening.Ear(lambda event: None, lambda: None)
+
+    async def tried() -> None:
+        listen = asyncio.create_task(ear.listen())
+        beat = asyncio.create_task(ear.beat())
+        done, _ = await asyncio.wait({listen, beat}, timeout=0.3)
+        assert not done
+        for task in (listen, beat):
+            task.cancel()
+        await asyncio.gather(listen, beat, return_exceptions=True)
+
+    asyncio.run(tried())
+    assert ear.deaf
+    assert caplog.text.count("layer_unreachable") == 1
+
+
 def test_a_process_that_went_deaf_says_so_and_catches_up(
     beating: Live, alice: User, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:

@@ -49,6 +49,7 @@ class Client:
     code: int | None = None
     reason: str = ""
     closed_at: float = 0.0
+    reading: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
         try:
@@ -106,7 +107,7 @@ async def dial(url: str, token: str, *, ready: bool = True, **more: Any) -> Clie
         **more,
     }
     client = Client(await connect(url.replace("http", "ws", 1) + PATH, **options))
-    client.reading = asyncio.create_task(client.read())  # type: ignore[attr-defined]  # kept alive with it
+    client.reading = asyncio.create_task(client.read())
     if ready:
         await client.told("ready", 30)
     return client
@@ -130,7 +131,8 @@ async def opened(url: str, *tokens: str, **more: Any) -> AsyncIterator[list[Clie
 
 async def hang_up(*clients: Client) -> None:
     await asyncio.gather(*(c.line.close() for c in clients), return_exceptions=True)
-    await asyncio.gather(*(c.reading for c in clients), return_exceptions=True)  # type: ignore[attr-defined]
+    reading = [client.reading for client in clients if client.reading]
+    await asyncio.gather(*reading, return_exceptions=True)
 
 
 # --- Raw clients ---------------------------------------------------------------------

@@ -159,6 +159,38 @@ async def test_an_outage_of_redis(stage: Stage, way: str) -> None:
             assert len(loud) <= 12, [e["event"] for e in loud]
 
 
+DEVICES = 100
+
+
+async def test_a_hundred_sessions_revoked_without_redis_lose_their_sockets(
+    live_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """At once over REST, on every process; their sockets by the look at the database."""
+    folder = tmp_path_factory.mktemp("logs")
+    many = {"SESSIONS_PER_USER": "200", "SOCKETS_PER_USER": "200"}
+    with sockets.own_redis() as store, ExitStack() as stack:
+        at, other = (
+            stack.enter_context(
+                serving(live_database, folder, redis_url=store.url, **many)
+            )
+            for _ in range(2)
+        )
+        person = register(at.url)
+        keeping, *ending = [sign_in(at.url, person).access for _ in range(DEVICES + 1)]
+        async with opened(other.url, keeping, *ending) as [kept, *doomed]:
+            store.kill()
+            begun = time.monotonic()
+            answer = await asyncio.to_thread(
+                ask, at.url, "DELETE", "/sessions/me/others", token=keeping
+            )
+            assert answer.status == 200
+            assert {me(other.url, token) for token in ending} == {401}
+            codes = await asyncio.gather(*(each.ended(LOOK_SECONDS) for each in doomed))
+            assert set(codes) == {4401}
+            assert max(each.closed_at for each in doomed) - begun <= LOOK_SECONDS
+            assert kept.closed_at == 0
+
+
 async def test_a_server_started_without_redis_hears_once_it_comes(
     live_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -378,7 +378,8 @@ def test_half_open_peers_are_reaped(
         finally:
             client.kill()
             client.wait()
-            client.stdout.close()  # type: ignore[union-attr]
+            if client.stdout:
+                client.stdout.close()
         assert sockets.errors(at.log) == []
 
 
@@ -526,11 +527,15 @@ def test_an_origin_of_the_list_gets_in(ours: Served) -> None:
     assert answer(ours.url, head(ours.url, "", more, without=["Origin"])).status == 101
 
 
+def call_of(served: Served) -> bytes:
+    fields = f"Host: localhost\r\nAuthorization: Bearer {served.token}\r\n"
+    return f"GET /api/v1/users/me HTTP/1.1\r\n{fields}\r\n".encode()
+
+
 def test_a_request_before_the_handshake_is_no_fault(ours: Served) -> None:
     with closing(plug(ours.url)) as line:
-        asked = f"GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ours.token}\r\n\r\n"  # noqa: E501
         for _ in range(2):
-            line.sendall(asked.encode())
+            line.sendall(call_of(ours))
             assert read_answer(line).status == 200
         line.sendall(head(ours.url, ours.token))
         wire = Raw(line)
@@ -540,8 +545,7 @@ def test_a_request_before_the_handshake_is_no_fault(ours: Served) -> None:
 
 def test_a_request_still_unanswered_does_not_get_into_the_socket(ours: Served) -> None:
     with closing(plug(ours.url)) as line:
-        asked = f"GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ours.token}\r\n\r\n"  # noqa: E501
-        line.sendall(asked.encode() + head(ours.url, ours.token))
+        line.sendall(call_of(ours) + head(ours.url, ours.token))
         line.settimeout(1)
         seen = b""
         try:
