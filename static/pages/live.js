@@ -59,9 +59,11 @@ function send(frame) {
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  socket = new WebSocket(`${scheme}://${location.host}/ws/v1/events`, ["bearer", tokens.access_token]);
-  socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
-  socket.addEventListener("close", ({ code }) => close(code));
+  const opened = new WebSocket(`${scheme}://${location.host}/ws/v1/events`, ["bearer", tokens.access_token]);
+  opened.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
+  // One that was given up says nothing of the session.
+  opened.addEventListener("close", ({ code }) => opened === socket && close(code));
+  socket = opened;
 }
 
 function state(text, open) {
@@ -150,6 +152,8 @@ at("sign-in").addEventListener("submit", async (event) => {
 });
 
 at("sign-out").addEventListener("click", async () => {
+  socket?.close();
+  socket = null;
   await call("POST", "/auth/logout");
   leave("Signed out.");
 });
