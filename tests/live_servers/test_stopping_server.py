@@ -73,6 +73,9 @@ def wait_until_refusing(url: str) -> None:
             socket.create_connection((address.hostname, address.port), 1).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            # It waited for the listener as that was closed: the next is refused.
+            continue
         time.sleep(0.02)
     raise TimeoutError(url)
 
