@@ -1,4 +1,6 @@
-"""Pages and order of lists: one count and one page of rows, in an order without ties."""
+"""Pages and order of lists: at most one count and one page of rows, in an order without
+ties.
+"""
 
 from typing import Any
 
@@ -51,11 +53,15 @@ def page_of(
     query: dict[str, Any],
     serializer: type[ReadSerializer],
 ) -> dict[str, Any]:
-    """Two statements: the count and the rows of this page."""
+    """The count and the rows of this page, unless the first page has room for more: then
+    those are all. So a search that finds one searches once.
+    """
     page, limit = query["page"], query["limit"]
-    total = rows.count()
     start = (page - 1) * limit
-    items = serializer.of_rows(rows[start : start + limit]) if start < total else []
+    items = serializer.of_rows(rows[:limit]) if page == 1 else []
+    total = len(items) if page == 1 and len(items) < limit else rows.count()
+    if 0 < start < total:
+        items = serializer.of_rows(rows[start : start + limit])
     return {
         "data": items,
         "pagination": {

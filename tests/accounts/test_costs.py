@@ -50,12 +50,13 @@ def test_seeing_somebody_else_costs_two(api: SignIn, root: User, alice: User) ->
 def test_a_list_costs_the_same_for_a_hundred_as_for_one(
     api: SignIn, root: User, query: str
 ) -> None:
+    """A page that is not full says itself how many there are."""
     client = api(root)
     few = statements(client, "GET", f"/users{query}")
     UserFactory.create_batch(100)
     separator = "&" if query else "?"
     many = statements(client, "GET", f"/users{query}{separator}limit=100")
-    assert len(few) == len(many) == 3
+    assert (len(few), len(many)) == (2, 3)
 
 
 def test_a_page_beyond_the_end_reads_no_rows(api: SignIn, root: User) -> None:
