@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -17,6 +17,7 @@ from config.sheets import as_csv
 # An index of trigrams finds no shorter ones.
 SHORTEST_WORD = 3
 RIGHTS = ("is_staff", "is_superuser")
+CONFIRMED = {*RIGHTS, "email_verified"}
 TIMES = (
     "created_at",
     "updated_at",
@@ -38,16 +39,8 @@ class UserAdmin(Room):
     """
 
     open_to_support = True
-    confirms = "To change rights"
-    list_display = (
-        "email",
-        "first_name",
-        "last_name",
-        "is_active",
-        *RIGHTS,
-        "created_at",
-        "deleted_at",
-    )
+    confirms = "To change rights, or whether an address is verified"
+    list_display = ("email", "full_name", "is_active", *RIGHTS, "created_at")
     list_filter = ("is_active", *RIGHTS)
     search_help_text = "Parts of three letters or more of address and name, or a whole id"
     sortable_by = ("created_at",)
@@ -68,6 +61,15 @@ class UserAdmin(Room):
         "restore",
         "export",
     )
+
+    makes_sense: ClassVar = {
+        "activate": lambda person, by: person.deleted_at is None and not person.is_active,
+        "deactivate": lambda person, by: person.is_active and person != by,
+        "end_sessions": lambda person, by: person.is_active and by.may_tend(person),
+        "mail_reset_links": lambda person, by: person.is_active and by.may_tend(person),
+        "delete_softly": lambda person, by: person.deleted_at is None and person != by,
+        "restore": lambda person, by: person.deleted_at and not person.anonymized_at,
+    }
 
     # --- Actions -----------------------------------------------------------------------
 
@@ -147,15 +149,15 @@ class UserAdmin(Room):
 
     # --- The page of a person ----------------------------------------------------------
 
+    @admin.display(description="name")
+    def full_name(self, person: User) -> str:
+        return person.full_name
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         person = context["original"]
-        offered = self.get_action_choices(request, default_choices=[])
-        context |= {
-            "offered": offered if person else (),
-            "panels": self.site.panels_of(request, person) if person else (),
-        }
+        context["panels"] = self.site.panels_of(request, person) if person else ()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
@@ -165,13 +167,14 @@ class UserAdmin(Room):
         form: Any,
         change: bool,  # noqa: FBT001  # Django calls it so
     ) -> None:
-        names, by = set(form.changed_data), acting(request)
-        if names & set(RIGHTS):
+        by = acting(request)
+        changed = {name: getattr(obj, name) for name in form.changed_data}
+        if changed.keys() & CONFIRMED:
             self.require_confirmed(request)
-            rights = {name: getattr(obj, name) for name in RIGHTS}
+        rights = {name: changed.pop(name) for name in RIGHTS if name in changed}
+        if rights:
             services.update_rights(user=obj, by=by, **rights)
-        profile = {name: getattr(obj, name) for name in sorted(names - set(RIGHTS))}
-        services.tend_profile(user=obj, by=by, **profile)
+        services.tend_profile(user=obj, by=by, **changed)
 
     # --- Who sees what -----------------------------------------------------------------
 

@@ -9,13 +9,14 @@ from accounts.models import User
 from accounts.services import come_back, verify_credentials
 from audit import services as audit
 from audit.models import Outcome
+from limits import rates
 from limits.errors import TooManyAttempts
 
 REFUSALS = (InvalidCredentials, EmailNotVerified, TooManyAttempts, ValidationError)
 
 
 class EmailBackend(ModelBackend):
-    """The console's sign-in: same proof, same count of failures as the API's."""
+    """The console's sign-in: same proof, same counts as the API's."""
 
     def authenticate(
         self,
@@ -25,6 +26,8 @@ class EmailBackend(ModelBackend):
         **kwargs: Any,
     ) -> User | None:
         if username is None or password is None:
+            return None
+        if rates.excess("login", rates.from_here()) is not None:
             return None
         try:
             user = verify_credentials(email=username.strip(), password=password)

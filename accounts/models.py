@@ -18,6 +18,7 @@ from accounts.addresses import MAXIMUM_KEY_LENGTH, MAXIMUM_LENGTH, email_key
 from accounts.locales import validate_locale
 from accounts.phones import validate_phone_number
 from config.identifiers import new_id
+from config.lines import validate_line
 from sessions_app.models import HoldsSessions
 
 
@@ -115,8 +116,8 @@ class User(HoldsSessions, AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(max_length=MAXIMUM_LENGTH)
     email_key = models.CharField(max_length=MAXIMUM_KEY_LENGTH, editable=False)
     email_verified = models.BooleanField(default=False)
-    first_name = models.CharField(max_length=150)
-    last_name = models.CharField(max_length=150, blank=True)
+    first_name = models.CharField(max_length=150, validators=[validate_line])
+    last_name = models.CharField(max_length=150, blank=True, validators=[validate_line])
     phone_number = models.CharField(
         max_length=15, blank=True, validators=[validate_phone_number]
     )

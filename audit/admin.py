@@ -1,9 +1,12 @@
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
 
-from audit.models import Event
+from audit.models import Event, EventQuerySet
 from config.admin import Room, person_at
 from config.identifiers import read_id
 
@@ -13,12 +16,68 @@ class EventAdmin(Room):
     """Read-only, for everybody: the past is not edited."""
 
     open_to_support = True
-    list_display = ("at", "action", "outcome", "actor_label", "target_label", "address")
+    list_display = ("at", "action", "outcome", "by", "to")
     list_filter = ("outcome",)
     search_help_text = (
         "A whole action, mail address of a person, or id of a person, thing or request"
     )
     ordering = ("-id",)
+    # What a right was given or taken is not for support, and `data` tells it too.
+    FIELDS = (
+        "id",
+        "at",
+        "action",
+        "outcome",
+        "actor",
+        "target",
+        "organization",
+        "session",
+        "address",
+        "agent",
+        "request_id",
+        "data",
+    )
+    readonly_fields = FIELDS
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        everything = self.has_superuser_permission(request)
+        return self.FIELDS if everything else self.FIELDS[:-1]
+
+    def get_queryset(self, request: HttpRequest) -> EventQuerySet:
+        rows = Event.objects.all()
+        return rows if self.has_superuser_permission(request) else rows.for_support()
+
+    @admin.display(description="by")
+    def by(self, event: Event) -> str:
+        return event.actor_label
+
+    @admin.display(description="to")
+    def to(self, event: Event) -> str:
+        return event.target_label
+
+    @admin.display(description="actor")
+    def actor(self, event: Event) -> str:
+        return self._link("user", event.actor_id, event.actor_label)
+
+    @admin.display(description="target")
+    def target(self, event: Event) -> str:
+        return self._link(event.target_type, event.target_id, event.target_label)
+
+    @admin.display(description="organization")
+    def organization(self, event: Event) -> str:
+        return self._link("organization", event.organization_id)
+
+    @admin.display(description="session")
+    def session(self, event: Event) -> str:
+        return self._link("session", event.session_id)
+
+    def _link(self, kind: str, pk: UUID | None, label: str = "") -> str:
+        """To the page of what it is about, which may be gone."""
+        text = " ".join(word for word in (kind, label or str(pk)) if word)
+        page = self.site.page_of(kind, pk)
+        if pk is None:
+            return label or "-"
+        return format_html('<a href="{}">{}</a>', page, text) if page else text
 
     def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         if subject := read_id(text) or getattr(person_at(text), "pk", None):

@@ -26,6 +26,10 @@ class EventQuerySet(models.QuerySet["Event"]):
         """What a person did, and what was done to the account."""
         return self.filter(Q(actor_id=person_id) | Q(target_id=person_id))
 
+    def for_support(self) -> Self:
+        """Without what tells who was given a right, or lost it."""
+        return self.exclude(action="user.rights_changed")
+
     def forget_things_of(self, person_id: UUID, types: Sequence[str]) -> None:
         """The labels of what the person did something to, whoever else did."""
         own = self.filter(actor_id=person_id, target_type__in=types)

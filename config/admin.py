@@ -1,11 +1,10 @@
 """What every room of the console has in common."""
 
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import (
     ObjectDoesNotExist,
@@ -13,44 +12,31 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
-from config import counting
 from config.api.pages import MAXIMUM_SEARCH
-from config.confirming import PASSWORD_FIELD
+from config.confirming import PAGE_FIELD, PASSWORD_FIELD
 from config.errors import ConfirmationNeeded, DomainError
+from config.lists import BoundedPaginator, RoomList
 
-# Twenty pages. What lies deeper is there for search and filters.
-LISTED = 1000
-
-
-class BoundedPaginator(Paginator[Any]):
-    """Never counts a whole table."""
-
-    @cached_property
-    def counted(self) -> int:
-        return counting.bounded(self.object_list, LISTED)  # type: ignore[arg-type]  # a room lists a queryset
-
-    @cached_property
-    def count(self) -> int:
-        return min(self.counted, LISTED)
-
-    @property
-    def has_more(self) -> bool:
-        return self.counted > LISTED
+EVENTS = "admin:audit_event_changelist"
 
 
-class RoomList(ChangeList):
-    def get_ordering_field(self, field_name: Any) -> Any:
-        """Django only hides the link to any other order, and sorts by it all the same."""
-        if field_name not in (self.sortable_by or ()):
-            return None
-        return super().get_ordering_field(field_name)
+class KeepsUntouched:
+    """A form says what was in it, and what nobody touched is not saved: one that was
+    opened before somebody lost a right does not give it back.
+    """
+
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(*args, **kwargs)  # type: ignore[misc]  # of the admin class that is mixed in
+        if field is not None:
+            field.show_hidden_initial = True
+        return field
 
 
-class Room(admin.ModelAdmin[Any]):
+class Room(KeepsUntouched, admin.ModelAdmin[Any]):
     """Seen by superusers, and by other staff where it is open to support; changed by
     actions that call services, and by nothing else.
 
@@ -70,8 +56,11 @@ class Room(admin.ModelAdmin[Any]):
     sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()
     # That there is a box to search with; `found` decides what it finds.
     search_fields = ("pk",)
+    # For a row, and who looks at it: whether an action would do anything. One that is not
+    # named always does.
+    makes_sense: ClassVar[Mapping[str, Callable[[Any, Any], bool]]] = {}
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RoomList]:
         return RoomList
 
     def lookup_allowed(
@@ -97,12 +86,53 @@ class Room(admin.ModelAdmin[Any]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        row = context["original"]
         context |= {
             "password_field": PASSWORD_FIELD,
             "asks_password": self._asks_password(request),
             "why_password": self.confirms,
+            "page_field": PAGE_FIELD,
+            "offered": self.offered(request, row) if row else (),
         }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def offered(self, request: HttpRequest, row: models.Model) -> list[tuple[str, str]]:
+        """The actions on the page of a row: name and label."""
+        return [
+            (name, label)
+            for name, label in self.get_action_choices(request, default_choices=[])
+            if name not in self.makes_sense or self.makes_sense[name](row, request.user)
+        ]
+
+    def called(self, row: Any) -> str:
+        """How a row is named where somebody is asked about it."""
+        return str(row)
+
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        """Back to the page of the row that it was asked on, if that is still there."""
+        response = super().response_action(request, queryset, *args)
+        page = self.page_asked_on(request)
+        if page and isinstance(response, HttpResponseRedirect):
+            return HttpResponseRedirect(page)
+        return response
+
+    def page_asked_on(self, request: HttpRequest) -> str:
+        """Empty where an action was asked for in the list."""
+        row = self.get_object(request, request.POST.get(PAGE_FIELD, ""))
+        return self.site.page_of(self.opts.model_name, row.pk) if row else ""
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What happened to a row, by whomever, is in the log of events."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(reverse(EVENTS, query={"q": object_id}))
 
     def require_confirmed(self, request: HttpRequest) -> None:
         """Where a form turns out to be dangerous. Raises ConfirmationNeeded."""

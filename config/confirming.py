@@ -27,6 +27,8 @@ MAXIMUM = 500
 # Of those concerned, so many are named.
 NAMED = 10
 PASSWORD_FIELD = "confirm_password"  # noqa: S105  # what the field is called
+# Names the row on whose page an action was asked for.
+PAGE_FIELD = "on_page_of"
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,15 @@ def _page(
         "warning": question.warning,
         "refusal": refusal,
         "number": counting.number_of(rows),
-        "names": [str(row) for row in rows[:NAMED]],
+        "names": [room.called(row) for row in rows[:NAMED]],
         "chosen": chosen,
         "across": "0" if question.bounded else request.POST.get("select_across", "0"),
         "action": request.POST["action"],
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "password_field": PASSWORD_FIELD,
+        "page_field": PAGE_FIELD,
+        "asked_on": request.POST.get(PAGE_FIELD, ""),
+        "way_back": room.page_asked_on(request),
         "needs_password": not room.admin_site.is_confirmed(request),
         "opts": room.opts,
     }

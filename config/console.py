@@ -9,13 +9,16 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
+from accounts.console_events import ENTERED_AT
 from accounts.models import User
 from accounts.services import confirm_password
 from config import charts, panels, stats
@@ -29,6 +32,9 @@ from sessions_app.denials import remember
 SESSION_KEY = re.compile(r"\A[a-z0-9]{32}\Z")
 CONFIRMED_AT = "confirmed_at"
 CONFIRMATION_LIFETIME = timedelta(minutes=10)
+# However busy (OWASP ASVS 5.0, 7.3.2); idle ones end sooner: SESSION_COOKIE_AGE.
+CONSOLE_LIFETIME = timedelta(hours=12)
+LEFT_OUT = {"view_on_site", "autocomplete"}
 
 
 class Console(AdminSite):
@@ -47,13 +53,11 @@ class Console(AdminSite):
             super().register(model_or_iterable, admin_class, **options)
 
     def get_urls(self) -> list[Any]:
-        """Without the way to a row's page on the site: no row of ours has one, and for
-        staff it would tell which ids exist.
+        """Without the way to a row's page on the site, since no row of ours has one and
+        staff would be told which ids exist; and without completions, which no form asks.
         """
         return [
-            url
-            for url in super().get_urls()
-            if getattr(url, "name", "") != "view_on_site"
+            url for url in super().get_urls() if getattr(url, "name", "") not in LEFT_OUT
         ]
 
     def index(
@@ -62,8 +66,25 @@ class Console(AdminSite):
         shown = charts.dashboard(stats.dashboard())
         return super().index(request, {**(extra_context or {}), **shown})
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """A session that is refused is over: it must not wait for its right to return."""
+        entered = float(request.session.get(ENTERED_AT, 0))
+        young = time.time() - entered < CONSOLE_LIFETIME.total_seconds()
+        if young and super().has_permission(request):
+            return True
+        if request.user.is_authenticated:
+            logout(request)
+        return False
+
     def panels_of(self, request: HttpRequest, person: User) -> list[panels.Panel]:
         return panels.panels_of(person, cast(User, request.user))
+
+    def page_of(self, kind: str, pk: Any) -> str:
+        """Where a row is looked at, by the name of its model; empty: nowhere."""
+        for model in self._registry:
+            if model._meta.model_name == kind:
+                return reverse(f"admin:{model._meta.app_label}_{kind}_change", args=[pk])
+        return ""
 
     def is_confirmed(self, request: HttpRequest) -> bool:
         """Whether the password was given a moment ago; signing in does not count."""
@@ -82,6 +103,8 @@ class Console(AdminSite):
         if not password:
             raise ConfirmationNeeded
         confirm_password(user=cast(User, request.user), password=password)
+        # Else whoever had copied the cookie would have confirmed as well (7.2.4).
+        request.session.cycle_key()
         request.session[CONFIRMED_AT] = time.time()
 
     def password_change(

@@ -33,14 +33,14 @@ class Panel:
 
 
 def panels_of(person: User, viewer: User) -> list[Panel]:
-    return [_sessions(person), _memberships(person, viewer), _events(person)]
+    return [_sessions(person), _memberships(person, viewer), _events(person, viewer)]
 
 
 def _sessions(person: User) -> Panel:
     latest = Session.objects.filter(user=person).order_by("-pk")[:SHOWN]
     columns = ("Device", "Address", "Begun", "Last used", "State")
     rows = [
-        Row(_page(one), [str(one), one.ip_address or "", *_times(one), _state(one)])
+        Row(_page(one), [str(one), one.ip_address or "", *_times(one), one.state])
         for one in latest
     ]
     return Panel("Sessions", columns, rows, _list(Session, person))
@@ -48,12 +48,6 @@ def _sessions(person: User) -> Panel:
 
 def _times(session: Session) -> list[str]:
     return [f"{at:{WHEN}}" for at in (session.created_at, session.last_used_at)]
-
-
-def _state(session: Session) -> str:
-    if session.is_active:
-        return "active"
-    return f"ended: {session.end_reason}" if session.end_reason else "expired"
 
 
 def _memberships(person: User, viewer: User) -> Panel:
@@ -76,8 +70,11 @@ def _memberships(person: User, viewer: User) -> Panel:
     return Panel("Memberships", columns, rows, everything)
 
 
-def _events(person: User) -> Panel:
-    latest = Event.objects.all().about(person.pk).order_by("-pk")[:SHOWN]
+def _events(person: User, viewer: User) -> Panel:
+    about = Event.objects.all().about(person.pk)
+    if not viewer.is_superuser:
+        about = about.for_support()
+    latest = about.order_by("-pk")[:SHOWN]
     rows = [
         Row(
             _page(one),

@@ -5,10 +5,17 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from config import context
+from config.addresses import bucket
 from config.errors import TooManyRequests
 from limits.stores import digest, store
 
 PERIOD_SECONDS = 60
+
+
+def from_here() -> str:
+    """Whoever is not signed in, by the address that calls."""
+    return f"address:{bucket(context.current().address)}"
 
 
 def excess(name: str, who: str) -> int | None:

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from config import context
-from config.addresses import bucket
 from config.api.methods import answered_as
 from limits import rates
 
@@ -38,4 +36,4 @@ def subject(request: Request) -> str:
     user: Any = request.user
     if user.is_authenticated:
         return f"user:{user.pk}"
-    return f"address:{bucket(context.current().address)}"
+    return rates.from_here()

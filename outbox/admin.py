@@ -1,13 +1,14 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from config.admin import Room, person_at
+from config.confirming import dangerous
 from config.identifiers import read_id
 from outbox import services
-from outbox.models import Mail
+from outbox.models import Mail, Status
 
 
 @admin.register(Mail)
@@ -22,8 +23,6 @@ class MailAdmin(Room):
         "attempts",
         "last_error",
         "created_at",
-        "due_at",
-        "ended_at",
     )
     list_filter = ("status",)
     search_help_text = "A whole mail address, or the id of a mail or person"
@@ -44,6 +43,7 @@ class MailAdmin(Room):
     )
     readonly_fields = fields
     actions = ("send_again",)
+    makes_sense: ClassVar = {"send_again": lambda mail, by: mail.status == Status.DEAD}
 
     def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         if pk := read_id(text):
@@ -52,7 +52,7 @@ class MailAdmin(Room):
             return rows.filter(Q(recipient=text) | Q(person_id=person.pk))
         return rows.filter(recipient=text)
 
-    @admin.action(description="Send the given-up mails again", permissions=["superuser"])
+    @dangerous("Send again", "Of these, the mails that were given up are tried again.")
     def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
         number = services.send_again(
             mails=queryset,

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -31,16 +31,7 @@ class SessionAdmin(Room):
     """Sessions are begun by signing in and ended by the action, nothing else."""
 
     open_to_support = True
-    list_display = (
-        "user",
-        "device_name",
-        "ip_address",
-        "location_country",
-        "last_used_at",
-        "expires_at",
-        "ended_at",
-        "end_reason",
-    )
+    list_display = ("user", "device_name", "ip_address", "last_used_at", "state")
     list_filter = (EndedFilter, "end_reason")
     list_select_related = ("user",)
     search_help_text = (
@@ -67,6 +58,11 @@ class SessionAdmin(Room):
     )
     readonly_fields = fields
     actions = ("end_sessions",)
+    makes_sense: ClassVar = {"end_sessions": lambda session, by: session.is_active}
+
+    @admin.display(description="state")
+    def state(self, session: Session) -> str:
+        return session.state
 
     def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         if pk := read_id(text):
@@ -77,9 +73,7 @@ class SessionAdmin(Room):
             return rows.filter(ip_address=address)
         return rows.none()
 
-    @dangerous(
-        "End the selected sessions", "These devices are out with their next request."
-    )
+    @dangerous("End", "These devices are out with their next request.")
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         chosen = Session.objects.filter(pk__in=queryset.values("pk"))
         number = services.end_sessions(chosen, reason=EndReason.REVOKED, by=request.user)

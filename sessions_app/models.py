@@ -151,6 +151,13 @@ class Session(models.Model):
     def is_active(self) -> bool:
         return self.ended_at is None and self.expires_at > timezone.now()
 
+    @property
+    def state(self) -> str:
+        """In words: active, expired, or ended and why."""
+        if self.is_active:
+            return "active"
+        return f"ended: {self.end_reason}" if self.end_reason else "expired"
+
     def is_of(self, user_id: UUID) -> bool:
         return self.user_id == user_id
 

@@ -211,9 +211,19 @@ def lock_in_charge(*, user: User, by: User) -> User:
 
 
 @transaction.atomic
-def update_rights(*, user: User, by: User, is_staff: bool, is_superuser: bool) -> None:
-    """Raises OwnAccount for a right of one's own, LastSuperuser, PermissionDenied."""
+def update_rights(
+    *,
+    user: User,
+    by: User,
+    is_staff: bool | None = None,
+    is_superuser: bool | None = None,
+) -> None:
+    """None leaves one as it is. Raises OwnAccount for a right of one's own,
+    LastSuperuser, PermissionDenied.
+    """
     stored = lock_in_charge(user=user, by=by)
+    is_staff = stored.is_staff if is_staff is None else is_staff
+    is_superuser = stored.is_superuser if is_superuser is None else is_superuser
     if (stored.is_staff, stored.is_superuser) == (is_staff, is_superuser):
         return
     if user.pk == by.pk:

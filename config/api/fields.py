@@ -1,27 +1,25 @@
 """Fields of input that several apps take."""
 
 import json
-import unicodedata
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
 from config.api.problems import FIELD_CODES
+from config.lines import CONTROL_CHARACTERS, has_control_characters
 
 
 class LineField(serializers.CharField):
     """Text of one line, trimmed: control characters are refused, all else is kept."""
 
-    default_error_messages = {
-        "control_characters_not_allowed": FIELD_CODES["control_characters_not_allowed"]
-    }
+    default_error_messages = {CONTROL_CHARACTERS: FIELD_CODES[CONTROL_CHARACTERS]}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         # NUL is a control character too, but has a word of its own.
-        if any(unicodedata.category(c) == "Cc" for c in text if c != "\0"):
-            self.fail("control_characters_not_allowed")
+        if has_control_characters(text.replace("\0", "")):
+            self.fail(CONTROL_CHARACTERS)
         return text
 
 

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from config import context, errors
 from config.errors import DomainError
+from config.lines import CONTROL_CHARACTERS, CONTROL_CHARACTERS_SAID
 
 CONTENT_TYPE = "application/problem+json"
 NON_FIELD = "non_field_errors"
@@ -40,7 +41,7 @@ FIELD_CODES = {
     "not_allowed": "The field cannot be set here.",
     "null_characters_not_allowed": "The text contains a NUL character.",
     "surrogate_characters_not_allowed": "The text contains half a character.",
-    "control_characters_not_allowed": "The text contains control characters.",
+    CONTROL_CHARACTERS: CONTROL_CHARACTERS_SAID,
     "password_too_short": "The password is too short.",
     "password_too_long": "The password is too long.",
     "password_too_common": "The password is among the most used ones.",

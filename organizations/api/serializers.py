@@ -11,12 +11,8 @@ from config.api.problems import FIELD_CODES
 from config.api.serializers import ReadSerializer, RowSerializer
 from organizations import slugs
 from organizations.api import examples
-from organizations.models import STATUSES, State
+from organizations.models import DESCRIPTION_LENGTH, NAME_LENGTH, STATUSES, State
 from organizations.roles import Capability, Role
-
-NAME_LENGTH = 255
-DESCRIPTION_LENGTH = 2000
-
 
 # --- Organizations -----------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from organizations.models.invitations import (
     State,
 )
 from organizations.models.tenants import (
+    DESCRIPTION_LENGTH,
+    NAME_LENGTH,
     Membership,
     MembershipQuerySet,
     Organization,
@@ -13,7 +15,9 @@ from organizations.models.tenants import (
 )
 
 __all__ = [
+    "DESCRIPTION_LENGTH",
     "EXPIRED",
+    "NAME_LENGTH",
     "STATUSES",
     "Invitation",
     "InvitationQuerySet",

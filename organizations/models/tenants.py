@@ -11,8 +11,12 @@ from django.utils import timezone
 from accounts.addresses import email_key
 from accounts.models import User
 from config.identifiers import new_id
+from config.lines import validate_line
 from organizations import slugs
 from organizations.roles import Role
+
+NAME_LENGTH = 255
+DESCRIPTION_LENGTH = 2000
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
@@ -67,7 +71,7 @@ class Organization(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=NAME_LENGTH, validators=[validate_line])
     slug = models.CharField(
         max_length=slugs.MAXIMUM_LENGTH, validators=[slugs.validate_slug]
     )

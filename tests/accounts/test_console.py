@@ -50,6 +50,7 @@ def form(user: User, **changes: Any) -> dict[str, Any]:
         "locale": user.locale,
     }
     for name in ("email_verified", "is_staff", "is_superuser"):
+        values[f"initial-{name}"] = str(getattr(user, name))
         if getattr(user, name):
             values[name] = "on"
     values |= changes

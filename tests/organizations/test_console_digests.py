@@ -50,11 +50,12 @@ def everywhere(console: Browser, invitation: Invitation) -> list[httpx.Response]
     mail = Mail.objects.get(kind="organizations.invitation")
     paths = [
         *(f"invitation/{end}" for end in ("", f"{invitation.pk}/change/")),
-        f"invitation/{invitation.pk}/history/",
         f"organization/{invitation.organization_id}/change/",
     ]
     others = ("audit/event", event), ("outbox/mail", mail)
     pages = [console.get(f"{BASE}/{path}") for path in paths]
+    history = console.get(f"{BASE}/invitation/{invitation.pk}/history/")
+    pages.append(console.get(history.headers["location"]))
     for room, row in others:
         pages += [
             console.get(f"/admin/{room}/"),

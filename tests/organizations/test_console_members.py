@@ -11,7 +11,7 @@ from accounts.errors import LastOwner, WrongPassword
 from accounts.models import User
 from audit.models import Event
 from config.errors import ConfirmationNeeded
-from organizations import admin
+from organizations.admin import tenants
 from organizations.models import Membership
 from organizations.roles import Role
 from tests.accounts.console import CONFIRMED, Browser
@@ -31,12 +31,17 @@ def console(api: SignIn, root: User) -> Browser:
 
 def form(tenant: Tenant, **changes: dict[str, Any]) -> dict[str, Any]:
     """As the page has it; `changes` by name of the person in the tenant."""
-    rows = tenant.organization.memberships.order_by("joined_at", "pk")
+    organization = tenant.organization
+    rows = organization.memberships.order_by("joined_at", "pk")
     changed = {getattr(tenant, name).pk: fields for name, fields in changes.items()}
-    sent: dict[str, Any] = {}
+    sent: dict[str, Any] = {"description": organization.description}
+    for name in ("name", "slug"):
+        sent |= dict.fromkeys((name, f"initial-{name}"), getattr(organization, name))
     for number, row in enumerate(rows):
         values = {"id": row.pk, "organization": row.organization_id, "role": row.role}
         values |= {"is_active": "on"} if row.is_active else {}
+        held = {"role": row.role, "is_active": row.is_active}
+        sent |= {f"initial-memberships-{number}-{k}": str(v) for k, v in held.items()}
         values |= changed.get(row.user_id, {})
         kept = {k: v for k, v in values.items() if v is not None}
         sent |= {f"memberships-{number}-{name}": str(v) for name, v in kept.items()}
@@ -160,7 +165,7 @@ def test_a_forged_row_more_adds_nobody(
 def test_the_first_members_are_shown_and_the_others_are_linked_to(
     console: Browser, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin, "MEMBERS_SHOWN", 2)
+    monkeypatch.setattr(tenants, "MEMBERS_SHOWN", 2)
     page = console.get(room_url("organization", acme.organization)).text
     assert 'name="memberships-TOTAL_FORMS" value="2"' in page
     assert acme.owner.email in page

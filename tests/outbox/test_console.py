@@ -13,7 +13,7 @@ from accounts.models import User
 from audit.models import Event
 from outbox.delivery import MAXIMUM_ATTEMPTS, deliver_due
 from outbox.models import Mail, Status
-from tests.accounts.console import Browser
+from tests.accounts.console import CONFIRMED, Browser
 from tests.conftest import SignIn
 from tests.outbox.letters import CODE, LINK, address, anew, letter, queue
 
@@ -45,7 +45,7 @@ def given_up(number: int = 1, **changes: Any) -> list[Mail]:
 def send_again(console: Browser, *mails: Mail) -> str:
     """What the page says then."""
     chosen = [str(mail.pk) for mail in mails]
-    form = {"action": "send_again", "_selected_action": chosen}
+    form = {"action": "send_again", "_selected_action": chosen, **CONFIRMED}
     assert console.post(ROOM, form).status_code == 302
     return console.get(ROOM).text
 
