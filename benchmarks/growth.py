@@ -125,6 +125,11 @@ def _explain(results: Results, some: Credentials, *, write: bool) -> None:
         file.flush()
         arguments = f"-m benchmarks.growth_plans {file.name}"
         plans = json.loads(run_python(arguments, side.environment()))
+        arguments = f"-m benchmarks.growth_console {file.name}"
+        pages = json.loads(run_python(arguments, side.environment()))
+    for name, page in pages.items():
+        plans[name] = page.pop("plans")
+    results.console = pages
     results.scans = growth_indexes.end_to_end(plans, results.tables)
     if write:
         growth_indexes.keep(plans, side)

@@ -112,9 +112,9 @@ def run(command: str) -> None:
         call_command(command, stdout=nowhere)
 
 
-def plans_of(call: Call) -> list[str]:
+def plans_of(call: Call, *, warm: int = WARM_CALLS) -> list[str]:
     """Of each statement the slowest."""
-    for _ in range(WARM_CALLS):
+    for _ in range(warm):
         call.before()
         call.make()
     call.before()

@@ -13,6 +13,7 @@ from benchmarks.growth_indexes import LARGE, Large, Unused
 from benchmarks.growth_sides import Grown
 
 WANTED = 1.25
+PAGE_MS = 300
 MIB = 1024**2
 
 
@@ -39,6 +40,8 @@ class Results:
     purges: list[list[Purge]] = field(default_factory=list)
     tables: list[Large] = field(default_factory=list)
     scans: dict[str, list[str]] = field(default_factory=dict)
+    # Of each page the median and the slowest, in milliseconds.
+    console: dict[str, dict[str, float]] = field(default_factory=dict)
     unused: list[Unused] = field(default_factory=list)
 
 
@@ -46,6 +49,8 @@ def markdown(results: Results, *, rounds: int, calls: int) -> str:
     parts = [
         _head(results, rounds, calls),
         _rates(results),
+        "## The console",
+        _console(results),
         "## The seed",
         _seeds(results),
         "## Plans",
@@ -118,6 +123,22 @@ def _purge(title: str, small: float, large: float, wanted: float | None) -> list
     verdict = _verdict(ratio, wanted) if wanted else ""
     limit = f"{wanted:.2f}" if wanted else ""
     return [title, f"{small:.1f}", f"{large:.1f}", f"**{ratio:.2f}**", limit, "", verdict]
+
+
+def _console(results: Results) -> str:
+    head = ["page", "median, ms", "slowest, ms", "wanted", ""]
+    body = [
+        [
+            name.removeprefix("console-"),
+            f"{page['median']:.0f}",
+            f"{page['slowest']:.0f}",
+            f"{PAGE_MS}",
+            "kept" if page["slowest"] <= PAGE_MS else "**missed**",
+        ]
+        for name, page in results.console.items()
+    ]
+    said = f"Pages with {results.sides[-1].size}, for a superuser, each 15 times."
+    return f"{said}\n\n{_table(head, body)}"
 
 
 def _seeds(results: Results) -> str:
