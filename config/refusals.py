@@ -11,6 +11,7 @@ from config.health import is_health
 
 MAXIMUM_LENGTH_DIGITS = 12
 HIGHEST_PORT = 65_535
+IDENTITY = "identity"
 SECURE_SCHEMES = frozenset({"https", "wss"})
 
 
@@ -25,12 +26,20 @@ def refuse(scope: Scope, headers: dict[bytes, str]) -> None:
         raise errors.MalformedRequest
     if len(length) > MAXIMUM_LENGTH_DIGITS or int(length) > settings.MAX_BODY_BYTES:
         raise errors.BodyTooLarge
+    if int(length) or b"transfer-encoding" in headers:
+        _refuse_packed(headers.get(b"content-encoding", ""))
     host = headers.get(b"host", "")
     # A probe comes from inside, by address.
     if not is_health(scope["path"]) and not _is_allowed(
         host, tuple(settings.ALLOWED_HOSTS)
     ):
         raise errors.HostNotAllowed
+
+
+def _refuse_packed(encoding: str) -> None:
+    """Nothing is unpacked: what looks small may be large (RFC 9110 §8.4, §15.5.16)."""
+    if encoding.strip().lower() not in {"", IDENTITY}:
+        raise errors.UnsupportedMediaType
 
 
 @lru_cache(maxsize=256)

@@ -112,11 +112,26 @@ def test_of_a_name_given_twice_the_last_counts(api: SignIn, alice: User) -> None
     assert send(api(alice), "PATCH", "/users/me", content).json()["first_name"] == "B"
 
 
-def test_a_gzipped_body_is_not_unpacked(api: SignIn, alice: User) -> None:
-    content = MALFORMED["gzip"]
-    headers = JSON | {"Content-Encoding": "gzip"}
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "x" * 999])
+@pytest.mark.parametrize("content", [MALFORMED["gzip"], b"{}"])
+def test_a_packed_body_is_not_unpacked(
+    api: SignIn, encoding: str, content: bytes
+) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
     answer = api().call("POST", "/auth/login", content=content, headers=headers)
-    refused(answer, 400)
+    refused(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+def test_a_body_that_is_said_to_be_as_it_is_is_read(api: SignIn, encoding: str) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
+    answer = api().call("POST", "/auth/login", content=b"{}", headers=headers)
+    refused(answer, 422)
+
+
+def test_no_body_is_packed_in_nothing(api: SignIn, alice: User) -> None:
+    answer = api(alice).get("/users/me", headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 200
 
 
 # --- NUL and surrogates ------------------------------------------------------------
