@@ -17,7 +17,7 @@ from django.db.models import Field, QuerySet
 class Place:
     """Where a value goes, and the field that it is compared with."""
 
-    position: int
+    positions: tuple[int, ...]
     field: "Field[Any, Any]"
 
 
@@ -35,7 +35,8 @@ class Statement:
         parameters = list(self.parameters)
         for place, value in zip(self.places, values, strict=True):
             prepared = place.field.get_db_prep_value(value, connection)
-            parameters[place.position] = prepared
+            for position in place.positions:
+                parameters[position] = prepared
         with connection.cursor() as cursor:
             cursor.execute(self.sql, parameters)
             found = [list(row) for row in cursor.fetchall()]
@@ -54,7 +55,7 @@ def write(
     """Of a `values_list`. A stand-in is a value in the query that each run replaces, with
     its field; it must be unlike every other. For the engine of this connection.
 
-    Raises ValueError where a stand-in is not in the query exactly once.
+    Raises ValueError where a stand-in is not in the query.
     """
     compiler = query.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
@@ -65,5 +66,7 @@ def write(
 
 def _place(parameters: Sequence[Any], field: "Field[Any, Any]", value: Any) -> Place:
     prepared = field.get_db_prep_value(value, connection)
-    [position] = [n for n, found in enumerate(parameters) if found == prepared]
-    return Place(position, field)
+    positions = tuple(n for n, found in enumerate(parameters) if found == prepared)
+    if not positions:
+        raise ValueError(value)
+    return Place(positions, field)

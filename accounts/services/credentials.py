@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts import mail
 from accounts.addresses import email_key
 from accounts.errors import EmailNotVerified, InvalidCredentials, WrongPassword
+from accounts.lookup import find_by_key
 from accounts.models import User
 from accounts.passwords import check_password_rules
 from accounts.services.devices import is_familiar
@@ -48,7 +49,7 @@ def verify_credentials(*, email: str, password: str) -> User:
     if len(password) > settings.PASSWORD_MAXIMUM_LENGTH:
         raise InvalidCredentials
     key = email_key(email)
-    user = User.objects.filter(email_key=key).first()
+    user = find_by_key(key)
     attempt = begin_attempt(key, user, user.password if user else "")
     if not _proves(password, user) or user is None or not user.is_active:
         audit.record("sign_in.failed", target=user, outcome=Outcome.FAILURE)

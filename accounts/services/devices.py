@@ -3,6 +3,7 @@
 from accounts.models import User
 from audit.models import Event
 from config import context
+from sessions_app.lookup import has_resembling
 
 
 def is_familiar(user: User, device_id: str) -> bool:
@@ -11,7 +12,9 @@ def is_familiar(user: User, device_id: str) -> bool:
     Asked before the session is written.
     """
     here = context.current()
-    if user.sessions.resembling(device_id, here.agent, here.address).exists():
+    if has_resembling(
+        user_id=user.pk, device_id=device_id, agent=here.agent, address=here.address
+    ):
         return True
     if user.sessions.exists():
         return False

@@ -3,13 +3,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
 from audit import services as audit
 from config import context
-from sessions_app import tokens
+from sessions_app import lookup, tokens
 from sessions_app.devices import device_name
 from sessions_app.errors import SessionEnded
 from sessions_app.models import EndReason, Session, absolute_end, idle_end
@@ -34,7 +33,8 @@ def begin_session(*, user: Any, device_id: str = "") -> Tokens:
     """
     now = timezone.now()
     # One at a time for a person, or two could each see room for one more.
-    _lock(user)
+    if not lookup.lock_person(user_id=user.pk, epoch=user.session_epoch):
+        raise SessionEnded
     here = context.current()
     place = locate(here.address)
     ring = tokens.keyring()
@@ -63,21 +63,12 @@ def begin_session(*, user: Any, device_id: str = "") -> Tokens:
     return make_pair(session, jti, now, session.expires_at, ring.signing)
 
 
-def _lock(user: Any) -> None:
-    people = get_user_model()._default_manager.filter(
-        pk=user.pk, is_active=True, session_epoch=user.session_epoch
-    )
-    if not people.select_for_update(no_key=True).values_list("pk"):
-        raise SessionEnded
-
-
 def _end_surplus(session: Session, now: datetime) -> None:
     """Never the one just begun, however the clocks of several machines disagree."""
-    user = session.user
-    others = user.sessions.active(now).exclude(pk=session.pk).order_by("-id")
     room = settings.SESSIONS_PER_USER - 1
-    surplus = list(others.values_list("pk", flat=True)[room:])
+    surplus = lookup.list_surplus(
+        user_id=session.user_id, beside=session.pk, now=now, room=room
+    )
     if surplus:
-        end_sessions(
-            Session.objects.filter(pk__in=surplus), reason=EndReason.SURPLUS, by=user
-        )
+        gone = Session.objects.filter(pk__in=surplus)
+        end_sessions(gone, reason=EndReason.SURPLUS, by=session.user)

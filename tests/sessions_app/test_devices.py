@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from sessions_app.devices import device_name
+from sessions_app.lookup import has_resembling
 from sessions_app.models import Session
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
@@ -80,3 +82,29 @@ def test_a_refresh_keeps_the_name_and_the_id_of_the_device(
     headers = {"X-Device-Id": "d-2", "User-Agent": "curl/8.5.0"}
     assert client.post("/auth/refresh", body, headers=headers).status_code == 200
     assert (client.session.device_name, client.session.device_id) == ("Kitchen", "d-1")
+
+
+@pytest.mark.parametrize("device_id", ["", "phone-1", "phone-2"])
+@pytest.mark.parametrize("agent", ["", "curl/8.5.0", "other/1"])
+@pytest.mark.parametrize("address", ["", "203.0.113.7", "2001:db8::7", "203.0.113.8"])
+def test_a_device_is_seen_again_by_what_the_list_says(
+    api: SignIn, alice: User, device_id: str, agent: str, address: str
+) -> None:
+    """The statement that is written once, and the query that says what it means."""
+    begun = [
+        {"first_ip_address": "203.0.113.7", "user_agent": "curl/8.5.0"},
+        {"first_ip_address": "2001:db8::7", "user_agent": ""},
+        {"first_ip_address": None, "ip_address": "203.0.113.8", "user_agent": "other/1"},
+        {"first_ip_address": None, "ip_address": None, "user_agent": "curl/8.5.0"},
+        {"device_id": "phone-1"},
+        {"device_id": "phone-2", "ended_at": timezone.now(), "end_reason": "reuse"},
+    ]
+    for fields in begun:
+        api(alice)
+        newest = alice.sessions.latest("pk")
+        Session.objects.filter(pk=newest.pk).update(**fields)
+    meant = Session.objects.filter(user=alice).resembling(device_id, agent, address)
+    found = has_resembling(
+        user_id=alice.pk, device_id=device_id, agent=agent, address=address
+    )
+    assert found is meant.exists()
