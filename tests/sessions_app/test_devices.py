@@ -91,7 +91,7 @@ def test_a_device_is_seen_again_by_what_the_list_says(
     api: SignIn, alice: User, device_id: str, agent: str, address: str
 ) -> None:
     """The statement that is written once, and the query that says what it means."""
-    begun = [
+    begun: list[dict[str, Any]] = [
         {"first_ip_address": "203.0.113.7", "user_agent": "curl/8.5.0"},
         {"first_ip_address": "2001:db8::7", "user_agent": ""},
         {"first_ip_address": None, "ip_address": "203.0.113.8", "user_agent": "other/1"},
