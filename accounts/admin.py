@@ -17,7 +17,7 @@ from config.sheets import as_csv
 # An index of trigrams finds no shorter ones.
 SHORTEST_WORD = 3
 RIGHTS = ("is_staff", "is_superuser")
-CONFIRMED = {*RIGHTS, "email_verified"}
+WITH_PASSWORD = {*RIGHTS, "email_verified"}
 TIMES = (
     "created_at",
     "updated_at",
@@ -169,7 +169,7 @@ class UserAdmin(Room):
     ) -> None:
         by = acting(request)
         changed = {name: getattr(obj, name) for name in form.changed_data}
-        if changed.keys() & CONFIRMED:
+        if changed.keys() & WITH_PASSWORD:
             self.require_confirmed(request)
         rights = {name: changed.pop(name) for name in RIGHTS if name in changed}
         if rights:

@@ -73,10 +73,9 @@ class EventAdmin(Room):
 
     def _link(self, kind: str, pk: UUID | None, label: str = "") -> str:
         """To the page of what it is about, which may be gone."""
-        text = " ".join(word for word in (kind, label or str(pk)) if word)
-        page = self.site.page_of(kind, pk)
         if pk is None:
             return label or "-"
+        page, text = self.site.page_of(kind, pk), f"{kind} {label or pk}"
         return format_html('<a href="{}">{}</a>', page, text) if page else text
 
     def found(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from benchmarks.faults.crowd import gather
+from benchmarks.faults.listeners import SERVICE_RESTART, Listeners
 from benchmarks.faults.load import RATE, Load
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.service import Bench, Service
@@ -15,6 +16,7 @@ from benchmarks.faults.stage import CROWD, WARM_SECONDS, Rest, settle
 from benchmarks.processes import stop
 
 EVERY_SECONDS = 10
+SOCKETS = 50
 # With everything answered, and with an upload that never ends: the grace is 15 s.
 EXIT_SECONDS, LONGEST_EXIT_SECONDS = 15.0, 30.0
 UPLOAD = (
@@ -48,12 +50,15 @@ def run(bench: Bench, seconds: int) -> Outcome:
     outcome = Outcome(
         "S13",
         f"SIGTERM to one of two servers every {EVERY_SECONDS} s, {stops} times, under"
-        f" {RATE} mixed calls/s (no WebSockets yet)",
+        f" {RATE} mixed calls/s and {SOCKETS} WebSockets",
     )
     with _two(bench) as balancer:
         crowd = gather(balancer.port(), CROWD)
+        listening = Listeners(
+            balancer.port, gather(balancer.port(), SOCKETS, first=CROWD)
+        )
         rest = Rest(bench, balancer.members[0])
-        with Load(balancer.port, crowd) as load:
+        with listening, Load(balancer.port, crowd) as load:
             time.sleep(WARM_SECONDS)
             exits, returns = _roll(bench, balancer, stops)
             slow = _stop_with_upload(balancer)
@@ -61,6 +66,7 @@ def run(bench: Bench, seconds: int) -> Outcome:
         settle(bench, outcome, balancer.members[0], load)
         rest.service = balancer.members[0]
         rest.check(outcome)
+    _judge(outcome, listening)
     outcome.recovery = max(returns)
     outcome.expect(
         f"each has ended within {max(exits):.1f} s", holds=max(exits) <= EXIT_SECONDS
@@ -71,6 +77,19 @@ def run(bench: Bench, seconds: int) -> Outcome:
     )
     outcome.figures.append(f"its successor is ready after {max(returns):.1f} s")
     return outcome
+
+
+def _judge(outcome: Outcome, listening: Listeners) -> None:
+    told = ", ".join(f"{n} with {code}" for code, n in sorted(listening.codes.items()))
+    outcome.expect(
+        f"sockets closed: {told}; {listening.refused} refused",
+        holds=listening.codes.keys() == {SERVICE_RESTART} and not listening.refused,
+    )
+    outcome.expect(
+        f"{listening.there} of {SOCKETS} sockets are open at the end, each was back"
+        f" within {listening.longest_gap:.1f} s",
+        holds=listening.there == SOCKETS,
+    )
 
 
 @contextmanager

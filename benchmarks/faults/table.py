@@ -18,11 +18,10 @@ HEAD = (
     *("wrong answers", "recovery, s", "verdict"),
 )
 ABOUT = """\
-The rows are those of the fault table that need no WebSocket. Two processes as
-`WEB_CONCURRENCY=2` makes them (S13: two servers), PostgreSQL and Redis of the run's own,
-everything and its clients on one machine. The mixed load leaves at a fixed rate, each
-call on a connection of its own: 60 % reads, 20 % refreshes, 10 % sign-ins, 10 % writes
-(registrations, organizations, sign-outs).
+Two processes as `WEB_CONCURRENCY=2` makes them (S13: two servers), PostgreSQL and Redis
+of the run's own, everything and its clients on one machine. The mixed load leaves at a
+fixed rate, each call on a connection of its own: 60 % reads, 20 % refreshes, 10 %
+sign-ins, 10 % writes (registrations, organizations, sign-outs).
 
 An acknowledged write is one that was answered with 2xx, a rotation of a refresh token
 too. **Lost** counts those that the database does not have exactly once, and sessions that
