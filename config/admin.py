@@ -93,6 +93,7 @@ class Room(KeepsUntouched, admin.ModelAdmin[Any]):
             "why_password": self.confirms,
             "page_field": PAGE_FIELD,
             "offered": self.offered(request, row) if row else (),
+            "subtitle": self.called(row) if row else None,
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -105,7 +106,7 @@ class Room(KeepsUntouched, admin.ModelAdmin[Any]):
         ]
 
     def called(self, row: Any) -> str:
-        """How a row is named where somebody is asked about it."""
+        """How a row is named on its page, and where somebody is asked about it."""
         return str(row)
 
     def response_action(

@@ -255,6 +255,7 @@ def test_who_is_asked_about_is_named(console: Browser, acme: Tenant) -> None:
         (member, "make_admin", f"{acme.member.email}, member in Acme"),
         (invitation, "revoke", "dana@example.com, member in Acme"),
     ):
+        assert f"<h2>{said}</h2>" in text_of(console, page_url(row))
         form = {"action": action, "_selected_action": str(row.pk)}
         assert said in unescape(console.post(list_url(row), form).text)
 

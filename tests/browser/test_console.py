@@ -49,6 +49,7 @@ def fits(page: Page) -> bool:
 def test_a_superuser_comes_in_and_goes_again(console: Page) -> None:
     expect(console.get_by_role("heading", name="Console")).to_be_visible()
     console.get_by_role("button", name="Log out").click()
+    expect(console.get_by_text("Your session of the console has ended.")).to_be_visible()
     expect(console.get_by_role("link", name="Log in again")).to_be_visible()
 
 
