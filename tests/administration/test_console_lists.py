@@ -22,6 +22,7 @@ from tests.accounts.console import Browser
 from tests.conftest import SignIn
 from tests.factories import UserFactory
 from tests.outbox.letters import letter
+from tests.plans import plans, postgresql, prefer_indexes
 
 pytestmark = pytest.mark.django_db
 
@@ -200,6 +201,19 @@ def test_events_are_found_by_whole_words(
         return
     shown = rows_of(console, f"{EVENTS}?{asked}") & {e.pk for e in happened.values()}
     assert shown == {happened[name].pk for name in names}
+
+
+@postgresql
+def test_events_of_an_action_come_in_the_order_of_their_index(console: Browser) -> None:
+    """However rare and old they are: without sorting, and without reading the others."""
+    audit.record("thing.done")
+    prefer_indexes()
+    with plans('FROM "audit_event"') as found:
+        assert "thing.done" in console.get(f"{EVENTS}?q=thing.done").text
+    assert len(found) == 2
+    for plan in found:
+        assert "events_by_action" in plan, plan
+        assert "Sort" not in plan
 
 
 def test_mails_are_found_by_whom_they_are_to(console: Browser, alice: User) -> None:
