@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -52,8 +53,13 @@ def _give_way() -> None:
     """On Linux a thread has a priority of its own: what waits for 20 ms of hashing can
     wait a little longer, and who only reads goes first.
     """
-    if ON_LINUX:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    if not ON_LINUX:
+        return
+    thread = threading.get_native_id()
+    # A sandbox that forbids it must not end the thread, and every sign-in with it.
+    with suppress(OSError):
+        least = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, max(least, NICENESS))
 
 
 class BcryptHasher(BCryptSHA256PasswordHasher):

@@ -1,14 +1,18 @@
 """The policy, everywhere alike, and how passwords are kept."""
 
-from collections.abc import Callable
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from httpx import Response
 from pytest_django.fixtures import Settings
 
+from accounts import hashers
 from accounts.models import User
 from accounts.passwords import check_password_rules
 from config.errors import ValidationFailed
@@ -184,6 +188,34 @@ def test_a_higher_cost_reaches_old_hashes_at_the_next_sign_in(
     assert login(api, PASSWORD).status_code == 200
     assert ",t=3," in User.objects.get(pk=user.pk).password
     assert User.objects.get(pk=user.pk).session_epoch == 0
+
+
+@pytest.fixture
+def fresh_threads() -> Iterator[None]:
+    hashers._threads.cache_clear()
+    yield
+    hashers._threads().shutdown()
+    hashers._threads.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a thread has its own")
+@pytest.mark.usefixtures("fresh_threads")
+def test_hashing_goes_behind_those_who_only_read() -> None:
+    make_password(STRONG)
+    thread = hashers._threads().submit(threading.get_native_id).result()
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert os.getpriority(os.PRIO_PROCESS, thread) == max(ours, hashers.NICENESS)
+
+
+@pytest.mark.usefixtures("fresh_threads")
+def test_where_priorities_are_forbidden_passwords_are_hashed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forbid(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbid)
+    assert check_password(STRONG, make_password(STRONG))
 
 
 def test_the_same_password_of_two_people_is_kept_differently(api: SignIn) -> None:
