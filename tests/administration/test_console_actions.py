@@ -40,13 +40,6 @@ ACTIONS = (
 )
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def choose(console: Browser, action: str, *people: User, **form: str) -> httpx.Response:
     chosen = [str(person.pk) for person in people]
     return console.post(PEOPLE, {"action": action, "_selected_action": chosen, **form})

@@ -30,13 +30,6 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 POSTGRESQL = connection.vendor == "postgresql"
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def happened(action: str, *moments: datetime) -> None:
     Event.objects.bulk_create(
         Event(pk=first_id_at(moment), at=moment, action=action) for moment in moments

@@ -47,13 +47,6 @@ VALID = {"phone_number": "", "locale": "", "confirm_password": PASSWORD}
 
 
 @pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
-@pytest.fixture
 def tenant(api: SignIn, root: User, alice: User, bob: User) -> Tenant:
     """A row of each kind, in each state from which an action leads."""
     tenant = make_tenant("Acme", is_active=True)

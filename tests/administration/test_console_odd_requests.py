@@ -7,7 +7,6 @@ import pytest
 from accounts.models import User
 from organizations.models import Membership
 from tests.accounts.console import CONFIRMED, LOGIN, Browser
-from tests.conftest import SignIn
 from tests.organizations.cast import Tenant
 from tests.organizations.test_console import room_url
 
@@ -42,13 +41,6 @@ ASKED = [
     "/admin/r/1/1/",
     "/admin/password_change/done/",
 ]
-
-
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
 
 
 @pytest.mark.parametrize("path", ASKED)

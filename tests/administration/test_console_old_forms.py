@@ -40,13 +40,6 @@ class Form(HTMLParser):
             self.menu = ""
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def opened(console: Browser, path: str) -> dict[str, str]:
     form = Form(console.get(path).text).sent
     kept = {name: value for name, value in form.items() if name not in ACTING}

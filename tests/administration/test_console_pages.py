@@ -27,13 +27,6 @@ NOW = timezone.now()
 NO_PAGES = ["", "abc", "\0", "00000000-0000-7000-8000-000000000000"]
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def page_url(row: Any) -> str:
     return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
 

@@ -24,13 +24,6 @@ pytestmark = pytest.mark.django_db
 PEOPLE = "/admin/accounts/user/"
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def page_of(console: Browser, person: User) -> str:
     page = console.get(f"{PEOPLE}{person.pk}/change/")
     assert page.status_code == 200
