@@ -18,6 +18,7 @@ from config.asgi_types import Application, Message, Receive, Scope, Send
 from config.errors import DomainError
 from config.handshakes import Handshake
 from config.identifiers import new_id
+from config.pace import Pace
 from config.refusals import is_plain, refuse
 
 REQUEST_ID = re.compile(
@@ -35,6 +36,7 @@ logger = structlog.get_logger("edge")
 class Edge:
     def __init__(self, application: Application) -> None:
         self.application = application
+        self.pace = Pace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -50,7 +52,8 @@ class Edge:
             )
         )
         if scope["type"] == "http":
-            await Exchange(scope, headers, receive, send).run(self.application)
+            exchange = Exchange(scope, headers, receive, send)
+            await exchange.run(self.application, self.pace)
         else:
             await Handshake(scope, headers, receive, send).run(self.application)
 
@@ -71,8 +74,9 @@ class Exchange:
         self.started_at = time.perf_counter()
         self.deadline = asyncio.timeout(None)
 
-    async def run(self, application: Application) -> None:
+    async def run(self, application: Application, pace: Pace) -> None:
         try:
+            await pace.keep(self.headers)
             refuse(self.scope, self.headers)
             if is_plain(self.scope):
                 await self.insist_on_https()
