@@ -49,7 +49,7 @@ class UserQuerySet(models.QuerySet["User"]):
     def matching(self, text: str) -> Self:
         """Part of the address or of a name, whatever the case; no wildcards."""
         return self.filter(
-            Q(email__icontains=text)
+            Q(email__in_address=text)
             | Q(first_name__icontains=text)
             | Q(last_name__icontains=text)
         )

@@ -1,4 +1,4 @@
-"""Indexes of trigrams for the search for people; PostgreSQL alone has them.
+"""Indexes for the search for people; PostgreSQL alone has them.
 
 `icontains` becomes `UPPER(column::text) LIKE UPPER('%…%')`: what is indexed is the left
 side of that, word for word. Django could declare such an index only with an app of
@@ -13,10 +13,21 @@ import structlog
 from django.db import NotSupportedError, ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from accounts.searching import REVERSED
+
+UPPER = "UPPER({column}::text)"
+# What a change has added waits in a list that each search reads as well: a short one.
+TRIGRAMS = (
+    f"USING gin ({UPPER} {{schema}}.gin_trgm_ops) WITH (gin_pending_list_limit = 256)"
+)
 INDEXES = {
-    "people_by_email_trigrams": "email",
-    "people_by_first_name_trigrams": "first_name",
-    "people_by_last_name_trigrams": "last_name",
+    "people_by_email_trigrams": ("email", TRIGRAMS),
+    "people_by_first_name_trigrams": ("first_name", TRIGRAMS),
+    "people_by_last_name_trigrams": ("last_name", TRIGRAMS),
+    "people_by_end_of_address": (
+        "email",
+        f"({REVERSED.format(address=UPPER)} text_pattern_ops)",
+    ),
 }
 ENABLE = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 # It may lie in a schema that is not searched.
@@ -31,12 +42,7 @@ SELECT EXISTS (
 )
 """
 DROP = "DROP INDEX CONCURRENTLY IF EXISTS {name}"
-# What a change has added waits in a list that each search reads as well: a short one.
-CREATE = """
-CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON accounts_user
-USING gin (UPPER({column}::text) {schema}.gin_trgm_ops)
-WITH (gin_pending_list_limit = 256)
-"""
+CREATE = "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON accounts_user {definition}"
 
 logger = structlog.get_logger("accounts")
 
@@ -54,8 +60,8 @@ def build(connection: BaseDatabaseWrapper) -> bool:
         if schema is None:
             return False
         with _unhurried(cursor):
-            for name, column in INDEXES.items():
-                _build_one(cursor, name=name, column=column, schema=schema)
+            for name, (column, definition) in INDEXES.items():
+                _build_one(cursor, name, definition.format(column=column, schema=schema))
             # Until then the planner takes every search for one that finds a lot.
             cursor.execute("ANALYZE accounts_user")
     return True
@@ -82,12 +88,12 @@ def _schema_of_extension(cursor: Any) -> str | None:
     return str(schema)
 
 
-def _build_one(cursor: Any, *, name: str, column: str, schema: str) -> None:
+def _build_one(cursor: Any, name: str, definition: str) -> None:
     cursor.execute(BROKEN, [name])
     [is_broken] = cursor.fetchone()
     if is_broken:
         cursor.execute(DROP.format(name=name))
-    cursor.execute(CREATE.format(name=name, column=column, schema=schema))
+    cursor.execute(CREATE.format(name=name, definition=definition))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ FROM generate_series(1, 20000) n
 """
 # The md5 of 1, as far as the crowd has it.
 FIRST_OF_CROWD = "c4ca4238"
-EMAIL, FIRST, LAST = search_indexes.INDEXES
+EMAIL, FIRST, LAST, END = search_indexes.INDEXES
 VALID = """
 SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indisvalid AND relname = ANY(%s) ORDER BY relname
@@ -46,7 +46,7 @@ def standing() -> list[str]:
 def crowd(db: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(CROWD)
-        for name in search_indexes.INDEXES:
+        for name in (EMAIL, FIRST, LAST):
             # As autovacuum does: what has just been written is read one by one.
             cursor.execute("SELECT gin_clean_pending_list(%s::regclass)", [name])
         cursor.execute("ANALYZE accounts_user")
@@ -65,6 +65,49 @@ def test_a_search_of_the_api_asks_the_indexes(api: SignIn, root: User) -> None:
     for plan in found:
         assert all(name in plan for name in (EMAIL, FIRST, LAST)), plan
         assert "Seq Scan" not in plan
+
+
+@postgresql
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize("text", [f"{FIRST_OF_CROWD}@", f"{FIRST_OF_CROWD}@X.o"])
+def test_a_search_for_the_end_before_an_at_asks_its_own_index(
+    api: SignIn, root: User, text: str
+) -> None:
+    with plans(" LIKE ") as found:
+        [one] = api(root).get("/users", params={"search": text}).json()["data"]
+    assert one["email"].startswith(FIRST_OF_CROWD)
+    [plan] = found
+    assert all(name in plan for name in (END, FIRST, LAST)), plan
+    assert EMAIL not in plan
+    assert "Seq Scan" not in plan
+
+
+ADDRESSES = [
+    "ada.lovelace@example.com",
+    "lovelace@example.com",
+    "ada@example.org",
+    "a_a@x.org",
+    "a-a@x.org",
+    "a%a@x.org",
+    '"ada@lovelace"@example.com',
+    '"@"@x.org',
+]
+PARTS = ["@", "ada@", "lovelace@", "lovelace@ex", "e@example.com", "ada@x", "DA@EXAMPLE"]
+PARTS += ["_a@", "a%a@", "%@", "a\\@", '"@', '"@"@x', "ada@lovelace", 'ada@lovelace"@e']
+PARTS += ["@@", "@x", "@x.org", "x.org", "ße@", "ada"]
+
+
+@pytest.mark.parametrize("text", PARTS)
+def test_every_part_of_an_address_finds_whom_it_is_part_of(
+    django_user_model: type[User], text: str
+) -> None:
+    for address in ADDRESSES:
+        UserFactory.create(email=address, first_name="X", last_name="")
+    found = User.objects.get_queryset().matching(text)
+    same = User.objects.get_queryset().filter(email__icontains=text)
+    assert set(found) == set(same)
+    meant = {each for each in ADDRESSES if text.lower() in each.lower()}
+    assert {user.email for user in found} == meant
 
 
 @postgresql
