@@ -12,8 +12,9 @@ from django.conf import settings
 
 from config import context
 from config.addresses import bucket
+from limits.counts import Count, Settlement
 from limits.errors import TooManyAttempts
-from limits.stores import Count, Settlement, digest, store
+from limits.stores import digest, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,13 @@ class Attempt:
         """Stands while the address has lately signed in to the account."""
         return digest("known", self.account, self.address)
 
-    def limits(self, *, known: bool) -> dict[str, tuple[int, timedelta]]:
-        limits = {
+    @property
+    def limits(self) -> dict[str, tuple[int, timedelta]]:
+        return {
             self.pair_key: settings.GUESSES_PER_PAIR,
             self.address_key: settings.GUESSES_PER_ADDRESS,
+            self.account_key: settings.GUESSES_PER_ACCOUNT,
         }
-        if not known:
-            limits[self.account_key] = settings.GUESSES_PER_ACCOUNT
-        return limits
 
 
 def begin(account: str, *, generation: str = "") -> Attempt:
@@ -64,11 +64,14 @@ def begin(account: str, *, generation: str = "") -> Attempt:
     """
     attempt = Attempt(account, bucket(context.current().address), generation)
     if settings.RATELIMIT_ENABLE:
-        known = bool(store().look([attempt.known_key]))
-        limits = attempt.limits(known=known)
-        counts = store().hit({k: int(p.total_seconds()) for k, (_, p) in limits.items()})
+        limits = attempt.limits
+        counts = store().hit(
+            {key: int(period.total_seconds()) for key, (_, period) in limits.items()},
+            # Strangers who fail at the account are not in the way of its owner.
+            unless={attempt.account_key: attempt.known_key},
+        )
         _refuse(counts, {key: number for key, (number, _) in limits.items()})
-        attempt = replace(attempt, counted=tuple(limits))
+        attempt = replace(attempt, counted=tuple(counts))
     return attempt
 
 

@@ -8,61 +8,25 @@ neither an outage of the service nor a free hand for guessing.
 import hashlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import redis
 import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models import F
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from limits.counts import NOTHING, Count, Settlement, Store
 from limits.models import Counter
+from limits.redis_store import RedisStore
 
 logger = structlog.get_logger("limits")
 
 # A dead Redis is asked again after this long, so that it delays one call in many.
 BREAK_SECONDS = 5.0
 WARNING_SECONDS = 60.0
-# What is given back after its window has ended lives no longer than this.
-STRAY_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """`remaining` is how many seconds the window goes on."""
-
-    number: int
-    remaining: int
-
-
-class Store(Protocol):
-    def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
-        """Counts one more of each key, in windows of so many seconds."""
-
-    def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        """What stands, without counting; a key with no window is missing."""
-
-    def give_back(self, keys: Sequence[str]) -> None:
-        """Takes one off each."""
-
-    def forget(self, keys: Sequence[str]) -> None: ...
-
-    def settle(self, account: "Settlement") -> None:
-        """All of it, in one round trip where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """`renewed` begin anew, at one, with a window of so many seconds."""
-
-    forgotten: Sequence[str] = ()
-    given_back: Sequence[str] = ()
-    renewed: Mapping[str, int] = field(default_factory=dict)
 
 
 def digest(*parts: str) -> str:
@@ -84,21 +48,22 @@ class DatabaseStore:
         RETURNING key, count, expires_at
     """
 
-    def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
+    def hit(
+        self, periods: Mapping[str, int], unless: Mapping[str, str] = NOTHING
+    ) -> dict[str, Count]:
         now = int(time.time())
+        standing = self._standing(unless.values(), now) if unless else set()
         # In one order everywhere, so that two of them never wait for each other.
-        rows = [(key, 1, now + periods[key]) for key in sorted(periods)]
+        counting = sorted(key for key in periods if unless.get(key) not in standing)
+        if not counting:
+            return {}
+        rows = [(key, 1, now + periods[key]) for key in counting]
         marks = ", ".join(["(%s, %s, %s)"] * len(rows))
         values = [value for row in rows for value in row]
         with connection.cursor() as cursor:
             cursor.execute(self.UPSERT.format(rows=marks), [*values, now, now])
             counted = cursor.fetchall()
         return {key: Count(number, end - now) for key, number, end in counted}
-
-    def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        now = int(time.time())
-        open_windows = Counter.objects.filter(key__in=keys, expires_at__gt=now)
-        return {row.key: Count(row.count, row.expires_at - now) for row in open_windows}
 
     def give_back(self, keys: Sequence[str]) -> None:
         # One row a statement: two of several rows could deadlock with each other.
@@ -114,66 +79,9 @@ class DatabaseStore:
         self.give_back(account.given_back)
         self.hit(account.renewed)
 
-
-class RedisStore:
-    """INCR, with the window set by the first; a pipeline is one round trip."""
-
-    PREFIX = "limits:"
-
-    def __init__(self, url: str) -> None:
-        # No retries: the breaker decides, and a call must not wait for seconds.
-        self.client = redis.Redis.from_url(
-            url,
-            socket_timeout=0.2,
-            socket_connect_timeout=0.2,
-            retry=Retry(NoBackoff(), 0),
-        )
-
-    def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
-        pipeline = self._pipeline()
-        for key, period in periods.items():
-            pipeline.incr(self.PREFIX + key)
-            pipeline.expire(self.PREFIX + key, period, nx=True)
-            pipeline.ttl(self.PREFIX + key)
-        answers = pipeline.execute()
-        return {
-            key: Count(answers[3 * index], answers[3 * index + 2])
-            for index, key in enumerate(periods)
-        }
-
-    def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        pipeline = self._pipeline()
-        for key in keys:
-            pipeline.get(self.PREFIX + key)
-            pipeline.ttl(self.PREFIX + key)
-        answers = pipeline.execute()
-        return {
-            key: Count(int(answers[2 * index]), answers[2 * index + 1])
-            for index, key in enumerate(keys)
-            if answers[2 * index] is not None
-        }
-
-    def give_back(self, keys: Sequence[str]) -> None:
-        self.settle(Settlement(given_back=keys))
-
-    def forget(self, keys: Sequence[str]) -> None:
-        self.settle(Settlement(forgotten=keys))
-
-    def settle(self, account: Settlement) -> None:
-        pipeline = self._pipeline()
-        for key in account.forgotten:
-            pipeline.delete(self.PREFIX + key)
-        for key in account.given_back:
-            pipeline.decr(self.PREFIX + key)
-            # A window that ended meanwhile must not come back as one without an end.
-            pipeline.expire(self.PREFIX + key, STRAY_SECONDS, nx=True)
-        for key, period in account.renewed.items():
-            pipeline.set(self.PREFIX + key, 1, ex=period)
-        pipeline.execute()
-
-    def _pipeline(self) -> Any:
-        """Without MULTI, which answers twice for each: every command stands by itself."""
-        return self.client.pipeline(transaction=False)
+    def _standing(self, keys: Iterable[str], now: int) -> set[str]:
+        windows = Counter.objects.filter(key__in=keys, expires_at__gt=now)
+        return set(windows.values_list("key", flat=True))
 
 
 class MemoryStore:
@@ -185,19 +93,20 @@ class MemoryStore:
         self.lock = threading.Lock()
         self.windows: dict[str, tuple[int, float]] = {}
 
-    def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
+    def hit(
+        self, periods: Mapping[str, int], unless: Mapping[str, str] = NOTHING
+    ) -> dict[str, Count]:
         now = time.time()
         with self.lock:
+            standing = self._read(list(unless.values()), now)
+            counting = [key for key in periods if unless.get(key) not in standing]
             if len(self.windows) > self.MAXIMUM_KEYS:
                 self.windows = {k: w for k, w in self.windows.items() if w[1] > now}
-            for key, period in periods.items():
+            for key in counting:
                 number, end = self.windows.get(key, (0, 0.0))
-                self.windows[key] = (number + 1, end) if end > now else (1, now + period)
-            return self._read(list(periods), now)
-
-    def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        with self.lock:
-            return self._read(keys, time.time())
+                anew = (1, now + periods[key])
+                self.windows[key] = (number + 1, end) if end > now else anew
+            return self._read(counting, now)
 
     def give_back(self, keys: Sequence[str]) -> None:
         with self.lock:
@@ -238,13 +147,11 @@ class ResilientStore:
         self.broken_until = 0.0
         self.warned_until = 0.0
 
-    def hit(self, periods: Mapping[str, int]) -> dict[str, Count]:
-        counted: dict[str, Count] = self._try("hit", periods)
+    def hit(
+        self, periods: Mapping[str, int], unless: Mapping[str, str] = NOTHING
+    ) -> dict[str, Count]:
+        counted: dict[str, Count] = self._try("hit", periods, unless)
         return counted
-
-    def look(self, keys: Sequence[str]) -> dict[str, Count]:
-        found: dict[str, Count] = self._try("look", keys)
-        return found
 
     def give_back(self, keys: Sequence[str]) -> None:
         self._try("give_back", keys)
@@ -255,13 +162,13 @@ class ResilientStore:
     def settle(self, account: Settlement) -> None:
         self._try("settle", account)
 
-    def _try(self, verb: str, argument: Any) -> Any:
+    def _try(self, verb: str, *arguments: Any) -> Any:
         if time.monotonic() >= self.broken_until:
             try:
-                return getattr(self.shared, verb)(argument)
+                return getattr(self.shared, verb)(*arguments)
             except redis.RedisError:
                 self._break()
-        return getattr(self.own, verb)(argument)
+        return getattr(self.own, verb)(*arguments)
 
     def _break(self) -> None:
         now = time.monotonic()

@@ -14,16 +14,10 @@ from django.db import connections
 from pytest_django.fixtures import Settings
 
 from limits import stores
+from limits.counts import Settlement, Store
 from limits.models import Counter
-from limits.stores import (
-    DatabaseStore,
-    MemoryStore,
-    RedisStore,
-    ResilientStore,
-    Store,
-    digest,
-    store,
-)
+from limits.redis_store import RedisStore
+from limits.stores import DatabaseStore, MemoryStore, ResilientStore, digest, store
 
 pytestmark = pytest.mark.django_db
 
@@ -49,11 +43,37 @@ def test_each_hit_counts_one_more_in_one_window(counting: Store) -> None:
     assert all(60 < count["b"].remaining <= 600 for count in counts)
 
 
-def test_looking_counts_nothing(counting: Store) -> None:
-    counting.hit({"a": 60})
-    assert counting.look(["a", "b"])["a"].number == 1
-    assert counting.look(["a"])["a"].number == 1
-    assert "b" not in counting.look(["a", "b"])
+def test_what_another_key_spares_is_not_counted(counting: Store) -> None:
+    periods = {"a": 60, "b": 60}
+    assert counting.hit(periods, unless={"b": "guard"}).keys() == {"a", "b"}
+    counting.hit({"guard": 60})
+    counts = counting.hit(periods, unless={"b": "guard"})
+    assert {key: count.number for key, count in counts.items()} == {"a": 2}
+    counting.forget(["guard"])
+    counts = counting.hit(periods, unless={"b": "guard"})
+    assert {key: count.number for key, count in counts.items()} == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize("make", [DatabaseStore, MemoryStore])
+def test_a_window_that_has_ended_spares_nothing(make: Callable[[], Store]) -> None:
+    counting = make()
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        counting.hit({"guard": 60})
+        clock.shift(timedelta(seconds=59))
+        assert not counting.hit({"a": 600}, unless={"a": "guard"})
+        clock.shift(timedelta(seconds=2))
+        assert counting.hit({"a": 600}, unless={"a": "guard"})["a"].number == 1
+
+
+def test_all_of_a_settlement_is_done(counting: Store) -> None:
+    counting.hit({"forgotten": 60, "given back": 60, "renewed": 60})
+    counting.hit({"forgotten": 60, "given back": 60, "renewed": 60})
+    counting.settle(Settlement(["forgotten"], ["given back"], {"renewed": 600}))
+    counts = counting.hit({"forgotten": 60, "given back": 60, "renewed": 60})
+    numbers = {key: count.number for key, count in counts.items()}
+    assert numbers == {"forgotten": 1, "given back": 2, "renewed": 2}
+    assert counts["renewed"].remaining > 60
+    counting.settle(Settlement())
 
 
 def test_what_is_given_back_was_not_counted(counting: Store) -> None:
@@ -78,7 +98,6 @@ def test_a_window_ends(make: Callable[[], Store]) -> None:
         clock.shift(timedelta(seconds=59))
         assert counting.hit({"a": 60})["a"].number == 2
         clock.shift(timedelta(seconds=2))
-        assert counting.look(["a"]) == {}
         assert counting.hit({"a": 60})["a"].number == 1
 
 
@@ -86,7 +105,7 @@ def test_a_window_of_redis_ends() -> None:
     counting = redis_store()
     counting.hit({"a": 1})
     end = time.monotonic() + 5
-    while counting.look(["a"]) and time.monotonic() < end:
+    while counting.client.exists(f"{counting.PREFIX}a") and time.monotonic() < end:
         time.sleep(0.05)  # Redis has a clock of its own, which no test can move
     assert counting.hit({"a": 1})["a"].number == 1
 
@@ -112,7 +131,8 @@ def test_nothing_is_lost_between_many_at_once(make: Callable[[], Store]) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert {count.number for count in counting.look(["a", "b"]).values()} == {80}
+    counts = counting.hit({"a": 60, "b": 60})
+    assert {count.number for count in counts.values()} == {81}
 
 
 def test_memory_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +168,10 @@ def test_without_redis_this_process_counts(caplog: pytest.LogCaptureFixture) -> 
     counting = ResilientStore(RedisStore(NOWHERE))
     numbers = [counting.hit({"a": 60})["a"].number for _ in range(3)]
     assert numbers == [1, 2, 3]
-    assert counting.look(["a"])["a"].number == 3
     counting.give_back(["a"])
-    assert counting.look(["a"])["a"].number == 2
+    assert counting.hit({"a": 60})["a"].number == 3
     counting.forget(["a"])
-    assert counting.look(["a"]) == {}
+    assert counting.hit({"a": 60})["a"].number == 1
     assert caplog.text.count("counter_unreachable") == 1
 
 
