@@ -7,7 +7,7 @@ layer; what must hold is looked up in the database again (live/hub.py).
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, cast
@@ -20,6 +20,7 @@ from channels.layers import BaseChannelLayer, get_channel_layer
 from django.conf import settings
 from django.db import models, transaction
 
+from audit.layers import SEND_SECONDS, RedisLayer
 from audit.models import Event
 
 # One for all: each process picks what its own sockets may hear. A group a person would
@@ -28,7 +29,6 @@ from audit.models import Event
 GROUP = "live"
 # Of one message: what a bulk change made goes in several.
 MAXIMUM_EVENTS = 200
-SEND_SECONDS = 1.0
 # A dead layer is asked again after this long.
 REST_SECONDS = 2.0
 WARNING_SECONDS = 60.0
@@ -51,6 +51,9 @@ class Announcer:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
+        # One, so that what is announced first is heard first; and nobody who changes
+        # something waits for a layer that does not answer.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="announcing")
         self.room = BoundedSemaphore(MAXIMUM_PENDING)
         # Something was not announced: whoever beats next tells everybody.
         self.lost = False
@@ -58,30 +61,29 @@ class Announcer:
         self.warned_until = 0.0
 
     def serve_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """From here on through this loop: a socket waits on it, and another loop would
-        not wake it.
+        """From here on what is in memory goes through this loop: a socket waits on it,
+        and another loop would not wake it.
         """
         self.loop = loop
 
     def send(self, message: dict[str, Any]) -> None:
-        """From any thread but the loop's."""
+        """From any thread."""
         if self.loop is None:
             # A command: there is nobody in its own process to hear it.
             if settings.REDIS_URL:
-                asyncio.run(self._send(message))
+                self._send(message)
         elif self.room.acquire(blocking=False):
-            sent = asyncio.run_coroutine_threadsafe(self._send(message), self.loop)
+            sent = self.thread.submit(self._send, message)
             sent.add_done_callback(self._make_room)
         else:
             self._lose("too many are waiting")
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         if time.monotonic() < self.rests_until:
             self.lost = True
             return
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await layer().group_send(GROUP, message)
+            _publish(message, self.loop)
         except (redis.RedisError, OSError, ChannelFull) as exc:
             self.rests_until = time.monotonic() + REST_SECONDS
             self._lose(type(exc).__name__)
@@ -99,6 +101,15 @@ class Announcer:
         if now >= self.warned_until:
             self.warned_until = now + WARNING_SECONDS
             logger.warning("not_announced", reason=reason)
+
+
+def _publish(message: dict[str, Any], loop: asyncio.AbstractEventLoop | None) -> None:
+    chosen = layer()
+    if isinstance(chosen, RedisLayer):
+        chosen.publish(GROUP, message)
+    elif loop:
+        sent = asyncio.run_coroutine_threadsafe(chosen.group_send(GROUP, message), loop)
+        sent.result(SEND_SECONDS)
 
 
 announcer = Announcer()

@@ -190,7 +190,7 @@ if REDIS_URL:
     CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "default": {
             # Its groups do not end after a day, as those of the other do.
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "BACKEND": "audit.layers.RedisLayer",
             # Its channels know no databases: another's events must not come here.
             "CONFIG": {
                 "hosts": [REDIS_URL],

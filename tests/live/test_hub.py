@@ -244,13 +244,12 @@ def test_what_could_not_be_announced_is_a_gap(
 ) -> None:
     live = beating
     mine = live.open(alice)
-    layer = stream.layer()
 
-    async def broken(*args: Any) -> None:
+    def broken(*args: Any) -> None:
         raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr(layer, "group_send", broken, raising=False)
+        patch.setattr(stream, "_publish", broken)
         with live.capture(execute=True):
             tell(alice)
         _wait(live, lambda: stream.announcer.rests_until > 0)
