@@ -11,6 +11,7 @@ from django.db import models, transaction
 from audit import stream
 from audit.models import Event, Outcome
 from config import context
+from config.statements import insert
 
 logger = structlog.get_logger("audit")
 
@@ -37,36 +38,54 @@ def record(
 
 
 def record_each(
+    action: str, targets: Iterable[models.Model | None], **details: Any
+) -> list[Event]:
+    """The same event for each target, in one statement; with the details of `record`."""
+    about = list(targets)
+    events = [draft(action, target, **details) for target in about]
+    _add(events)
+    tell(events, about)
+    return events
+
+
+def draft(
     action: str,
-    targets: Iterable[models.Model | None],
+    target: models.Model | None,
     *,
     actor: models.Model | None = None,
     outcome: Outcome = Outcome.SUCCESS,
     organization_id: UUID | None = None,
     **data: Any,
-) -> list[Event]:
-    """The same event for each target, in one statement."""
-    about = list(targets)
+) -> Event:
+    """One for a caller that adds it in a statement of its own, and then must `tell`."""
     here = context.current()
-    common = {
-        "action": action,
-        "outcome": outcome,
-        "actor_id": actor.pk if actor else None,
-        "actor_label": label(actor),
-        "session_id": here.session_id,
-        "organization_id": organization_id,
-        "address": here.address or None,
-        "agent": here.agent.replace("\0", ""),
-        "request_id": here.request_id,
-        "data": data,
-    }
-    events = Event.objects.bulk_create(
-        Event(**common, **_target(target)) for target in about
+    return Event(
+        action=action,
+        outcome=outcome,
+        actor_id=actor.pk if actor else None,
+        actor_label=label(actor),
+        session_id=here.session_id,
+        organization_id=organization_id,
+        address=here.address or None,
+        agent=here.agent.replace("\0", ""),
+        request_id=here.request_id,
+        data=data,
+        **_target(target),
     )
+
+
+def tell(events: Sequence[Event], about: Sequence[models.Model | None]) -> None:
+    """Whoever listens, and the log; once what was added is committed."""
     stream.announce(events, about)
     for event in events:
         transaction.on_commit(partial(_log, event))
-    return events
+
+
+def _add(events: Sequence[Event]) -> None:
+    if len(events) == 1:
+        insert(*events)
+    else:
+        Event.objects.bulk_create(events)
 
 
 def pseudonymize(person_id: UUID, *, label: str, personal: Sequence[str]) -> None:

@@ -7,10 +7,12 @@ differs from call to call.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Field, QuerySet
+from django.db.models import Field, Model, QuerySet
+from django.db.models.sql import InsertQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,19 @@ class Statement:
 
     def rows(self, *values: Any) -> list[list[Any]]:
         """Values in the order in which `write` was given theirs."""
+        return self.read(self.sql, self.filled(values))
+
+    def filled(self, values: Sequence[Any]) -> list[Any]:
         parameters = list(self.parameters)
         for place, value in zip(self.places, values, strict=True):
             prepared = place.field.get_db_prep_value(value, connection)
             for position in place.positions:
                 parameters[position] = prepared
+        return parameters
+
+    def read(self, sql: str, parameters: Sequence[Any]) -> list[list[Any]]:
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
+            cursor.execute(sql, parameters)
             found = [list(row) for row in cursor.fetchall()]
         return [self._converted(row) for row in found]
 
@@ -70,3 +78,53 @@ def _place(parameters: Sequence[Any], field: "Field[Any, Any]", value: Any) -> P
     if not positions:
         raise ValueError(value)
     return Place(positions, field)
+
+
+def insert(*rows: Model) -> None:
+    """Adds new ones, as `save` does without its signals: a third of what it costs."""
+    for row in rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_insertion(type(row), connection.vendor), _values(row))
+        _is_added(row)
+
+
+def insert_and_ask(
+    rows: Sequence[Model], question: Statement, *values: Any
+) -> list[list[Any]]:
+    """As `insert`, and what the statement finds, which must not depend on the new rows:
+    with PostgreSQL all of it is one statement, which does not see them.
+    """
+    if connection.vendor != "postgresql":
+        insert(*rows)
+        return question.rows(*values)
+    insertions = ", ".join(
+        f"added_{number} AS ({_insertion(type(row), connection.vendor)})"
+        for number, row in enumerate(rows)
+    )
+    parameters = [value for row in rows for value in _values(row)]
+    found = question.read(
+        f"WITH {insertions} {question.sql}", [*parameters, *question.filled(values)]
+    )
+    for row in rows:
+        _is_added(row)
+    return found
+
+
+def _values(row: Model) -> list[Any]:
+    return [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        for field in row._meta.local_concrete_fields
+    ]
+
+
+def _is_added(row: Model) -> None:
+    row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _insertion(model: type[Model], vendor: str) -> str:
+    query = InsertQuery(model)
+    # Any row: what it holds is no part of the SQL.
+    query.insert_values(model._meta.local_concrete_fields, [model()])
+    [(sql, _)] = query.get_compiler(connection=connection).as_sql()
+    return str(sql)

@@ -1,5 +1,5 @@
 """The statements that run most: a session with its user, a person's sessions, and what a
-sign-in asks.
+session that begins asks.
 
 Each is written once a process. Instances of models are made only where they are needed.
 """
@@ -12,10 +12,11 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection, models
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Q
 
-from config.statements import Statement, write
-from sessions_app.models import Session
+from audit.models import Event
+from config.statements import Statement, insert_and_ask, write
+from sessions_app.models import Session, SessionQuerySet
 
 # What signing in, rotating and every call need to know of a session.
 SESSION_COLUMNS = (
@@ -49,6 +50,9 @@ SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 SOME_EPOCH = 2_000_000_000
 SOMETHING = "\x01"
 SOME_ADDRESS = "203.0.113.1"
+DEVICE = Session._meta.get_field("device_id"), SOMETHING
+AGENT = Session._meta.get_field("user_agent"), SOMETHING
+ADDRESS = Session._meta.get_field("ip_address"), SOME_ADDRESS
 
 
 def find_session(*, session_id: UUID, user_id: UUID) -> Session | None:
@@ -67,28 +71,31 @@ def list_sessions(*, user_id: UUID, current: UUID, now: datetime) -> list[list[A
     return _list(connection.vendor).rows(current, user_id, now)
 
 
-def lock_person(*, user_id: UUID, epoch: int) -> bool:
-    """For the rest of the transaction; not, where the person was shut out or ended
-    everything since that epoch.
+def lock_person(
+    *, user_id: UUID, epoch: int, device_id: str, agent: str, address: str
+) -> bool | None:
+    """For the rest of the transaction; None where the person was shut out or ended
+    everything since that epoch. Else whether a session that begins so is familiar: one
+    of the person resembles it, or none ever began, of which the events know more than
+    the sessions that are kept.
     """
-    return bool(_locking(connection.vendor).rows(user_id, epoch))
-
-
-def list_surplus(*, user_id: UUID, beside: UUID, now: datetime, room: int) -> list[UUID]:
-    """Of the active sessions beside that one, those beyond so many; the oldest."""
-    rows = _beyond(connection.vendor, room).rows(user_id, now, beside)
-    return [session_id for (session_id,) in rows]
-
-
-def has_resembling(*, user_id: UUID, device_id: str, agent: str, address: str) -> bool:
-    """Whether any session of the person is `resembling`."""
     if device_id:
-        return bool(_named(connection.vendor).rows(user_id, device_id))
-    if address:
-        return bool(_placed(connection.vendor).rows(user_id, agent, address))
-    # Behind a socket that tells no address: rare, and another statement.
-    rows = Session.objects.filter(user_id=user_id)
-    return rows.resembling(device_id, agent, address).exists()
+        rows = _locking_named(connection.vendor).rows(user_id, epoch, device_id)
+    elif address:
+        rows = _locking_placed(connection.vendor).rows(user_id, epoch, agent, address)
+    else:
+        rows = _locking_nowhere(connection.vendor).rows(user_id, epoch, agent)
+    return bool(rows[0][0]) if rows else None
+
+
+def add_session(
+    session: Session, event: Event, *, now: datetime, room: int
+) -> list[UUID]:
+    """Those of the person's other active sessions that are beyond so many; the oldest."""
+    beyond = _beyond(connection.vendor, room)
+    named = session.user_id, now, session.pk
+    rows = insert_and_ask([session, event], beyond, *named)
+    return [session_id for (session_id,) in rows]
 
 
 def _load(row: list[Any]) -> Session:
@@ -128,16 +135,39 @@ def _list(vendor: str) -> Statement:
 
 
 @cache
-def _locking(vendor: str) -> Statement:
+def _locking_named(vendor: str) -> Statement:
+    return _locking(Session.objects.resembling(SOMETHING, "", ""), DEVICE)
+
+
+@cache
+def _locking_placed(vendor: str) -> Statement:
+    placed = Session.objects.resembling("", SOMETHING, SOME_ADDRESS)
+    return _locking(placed, AGENT, ADDRESS)
+
+
+@cache
+def _locking_nowhere(vendor: str) -> Statement:
+    """Behind a socket that tells no address."""
+    return _locking(Session.objects.resembling("", SOMETHING, ""), AGENT)
+
+
+def _locking(
+    resembling: SessionQuerySet, *stand_ins: tuple["models.Field[Any, Any]", Any]
+) -> Statement:
     people = get_user_model()
+    theirs = Session.objects.filter(user_id=SOMEBODY)
+    begun = Event.objects.filter(actor_id=SOMEBODY, action="session.started")
+    never = ~Exists(theirs) & ~Exists(begun)
+    familiar = Exists(resembling.filter(user_id=SOMEBODY)) | never
     rows = people._default_manager.filter(
         pk=SOMEBODY, is_active=True, session_epoch=SOME_EPOCH
     )
-    epochs = people._meta.get_field("session_epoch")
+    column = ExpressionWrapper(familiar, output_field=BooleanField())
     return write(
-        rows.select_for_update(no_key=True).values_list("pk"),
+        rows.select_for_update(no_key=True).values_list(column),
         (people._meta.pk, SOMEBODY),
-        (epochs, SOME_EPOCH),
+        (people._meta.get_field("session_epoch"), SOME_EPOCH),
+        *stand_ins,
     )
 
 
@@ -148,28 +178,6 @@ def _beyond(vendor: str, room: int) -> Statement:
     ids, times = Session._meta.pk, Session._meta.get_field("expires_at")
     places = ((ids, SOMEBODY), (times, SOME_TIME), (ids, SOME_SESSION))
     return write(others[room:], *places)
-
-
-@cache
-def _named(vendor: str) -> Statement:
-    rows = Session.objects.filter(user_id=SOMEBODY).resembling(SOMETHING, "", "")
-    names = Session._meta.get_field("device_id")
-    places = ((Session._meta.pk, SOMEBODY), (names, SOMETHING))
-    return write(rows.values_list("pk")[:1], *places)
-
-
-@cache
-def _placed(vendor: str) -> Statement:
-    rows = Session.objects.filter(user_id=SOMEBODY)
-    rows = rows.resembling("", SOMETHING, SOME_ADDRESS)
-    agents = Session._meta.get_field("user_agent")
-    addresses = Session._meta.get_field("ip_address")
-    return write(
-        rows.values_list("pk")[:1],
-        (Session._meta.pk, SOMEBODY),
-        (agents, SOMETHING),
-        (addresses, SOME_ADDRESS),
-    )
 
 
 def _in_order(model: type[models.Model], wanted: Sequence[str]) -> tuple[str, ...]:

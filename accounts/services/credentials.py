@@ -11,7 +11,6 @@ from accounts.errors import EmailNotVerified, InvalidCredentials, WrongPassword
 from accounts.lookup import find_by_key
 from accounts.models import User
 from accounts.passwords import check_password_rules
-from accounts.services.devices import is_familiar
 from accounts.services.leaving import come_back
 from accounts.services.proving import begin_attempt, prove_password
 from audit import services as audit
@@ -31,13 +30,12 @@ def sign_in(*, email: str, password: str, device_id: str = "") -> Tokens:
 
 @transaction.atomic
 def _enter(user: User, device_id: str) -> Tokens:
-    familiar = is_familiar(user, device_id)
-    tokens = begin_session(user=user, device_id=device_id)
+    begun = begin_session(user=user, device_id=device_id)
     if user.leaving_since:
         come_back(user)
-    if not familiar:
-        mail.notify_new_device(user, tokens.session_id)
-    return tokens
+    if not begun.is_familiar:
+        mail.notify_new_device(user, begun.tokens.session_id)
+    return begun.tokens
 
 
 def verify_credentials(*, email: str, password: str) -> User:

@@ -1,4 +1,5 @@
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,14 @@ from sessions_app.services.endings import end_sessions
 from sessions_app.services.pairs import Tokens, make_pair
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """`is_familiar`: as a session of the person before, or the first of all."""
+
+    tokens: Tokens
+    is_familiar: bool
+
+
 @transaction.atomic
 def start_session(*, user: Any, device_id: str = "") -> Tokens:
     """Signs a person in on one more device; beyond SESSIONS_PER_USER the oldest ends.
@@ -24,26 +33,43 @@ def start_session(*, user: Any, device_id: str = "") -> Tokens:
     Raises SessionEnded where the person was shut out, or ended everything, since the
     credentials were checked.
     """
-    return begin_session(user=user, device_id=device_id)
+    return begin_session(user=user, device_id=device_id).tokens
 
 
-def begin_session(*, user: Any, device_id: str = "") -> Tokens:
+def begin_session(*, user: Any, device_id: str = "") -> Beginning:
     """As `start_session`, in a transaction of the caller that ends where this fails: two
     round trips less than a savepoint.
     """
     now = timezone.now()
+    here = context.current()
     # One at a time for a person, or two could each see room for one more.
-    if not lookup.lock_person(user_id=user.pk, epoch=user.session_epoch):
+    is_familiar = lookup.lock_person(
+        user_id=user.pk,
+        epoch=user.session_epoch,
+        device_id=device_id,
+        agent=here.agent,
+        address=here.address,
+    )
+    if is_familiar is None:
         raise SessionEnded
+    key = tokens.keyring().signing
+    jti = secrets.token_urlsafe(24)
+    session = _make_session(user, device_id, now, key.kid, tokens.digest(jti))
+    _add(session, user, now)
+    pair = make_pair(session, jti, now, session.expires_at, key)
+    return Beginning(pair, is_familiar)
+
+
+def _make_session(
+    user: Any, device_id: str, now: datetime, kid: str, digest: str
+) -> Session:
     here = context.current()
     place = locate(here.address)
-    ring = tokens.keyring()
-    jti = secrets.token_urlsafe(24)
-    session = Session.objects.create(
+    return Session(
         user=user,
         epoch=user.session_epoch,
-        refresh_digest=tokens.digest(jti),
-        refresh_kid=ring.signing.kid,
+        refresh_digest=digest,
+        refresh_kid=kid,
         rotated_at=now,
         created_at=now,
         last_used_at=now,
@@ -57,18 +83,17 @@ def begin_session(*, user: Any, device_id: str = "") -> Tokens:
         location_city=place.city,
         location_country=place.country,
     )
+
+
+def _add(session: Session, user: Any, now: datetime) -> None:
+    """With its event. The surplus that ends never has the one just begun, however the
+    clocks of several machines disagree.
+    """
     context.remember_session(session.pk)
-    audit.record("session.started", actor=user, target=session)
-    _end_surplus(session, now)
-    return make_pair(session, jti, now, session.expires_at, ring.signing)
-
-
-def _end_surplus(session: Session, now: datetime) -> None:
-    """Never the one just begun, however the clocks of several machines disagree."""
+    event = audit.draft("session.started", session, actor=user)
     room = settings.SESSIONS_PER_USER - 1
-    surplus = lookup.list_surplus(
-        user_id=session.user_id, beside=session.pk, now=now, room=room
-    )
+    surplus = lookup.add_session(session, event, now=now, room=room)
+    audit.tell([event], [session])
     if surplus:
         gone = Session.objects.filter(pk__in=surplus)
-        end_sessions(gone, reason=EndReason.SURPLUS, by=session.user)
+        end_sessions(gone, reason=EndReason.SURPLUS, by=user)

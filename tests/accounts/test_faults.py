@@ -14,8 +14,10 @@ from django.db import (
 from django.test import Client
 
 from accounts.models import User
-from audit.models import Event, EventQuerySet
-from sessions_app.models import Session, SessionQuerySet
+from audit import services as audit
+from audit.models import Event
+from sessions_app import lookup
+from sessions_app.models import Session
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
 
@@ -88,7 +90,9 @@ def test_what_cannot_be_recorded_is_not_done(
     client = api(root)
     before = state()
     method, path, body = CALLS[call]
-    monkeypatch.setattr(EventQuerySet, "bulk_create", failing(fault.kind))
+    monkeypatch.setattr(audit, "_add", failing(fault.kind))
+    # A session and its event are added at once.
+    monkeypatch.setattr(lookup, "insert_and_ask", failing(fault.kind))
     answer = client.call(method, path.format(alice=alice.pk), body)
     assert answer.status_code == fault.status
     assert answer.json()["errors"][0]["code"] == fault.code
@@ -110,7 +114,7 @@ def test_no_token_is_issued_without_its_session(
     """Checks 36."""
     form = {"data": {"username": alice.email, "password": PASSWORD}}
     body: dict[str, Any] = form if path.endswith("oauth") else {"json": LOGIN}
-    monkeypatch.setattr(SessionQuerySet, "create", failing(fault.kind))
+    monkeypatch.setattr(lookup, "insert_and_ask", failing(fault.kind))
     answer = api().call("POST", path, **body)
     assert answer.status_code == fault.status
     assert answer.json()["errors"][0]["code"] == fault.code
@@ -156,7 +160,7 @@ def test_the_console_signs_nobody_in_without_a_record(
     root: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client(headers={"host": "testserver"}, raise_request_exception=False)
-    monkeypatch.setattr(EventQuerySet, "bulk_create", failing(OperationalError))
+    monkeypatch.setattr(audit, "_add", failing(OperationalError))
     body = {"username": root.email, "password": PASSWORD}
     assert client.post("/admin/login/", body).status_code >= 500
     assert client.get("/admin/").status_code == 302

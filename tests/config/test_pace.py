@@ -1,10 +1,10 @@
 """Large bodies begin one after the other, and hold up nobody else."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from config import pace
 from config.pace import BULKY_BYTES, SPACING_SECONDS, Pace, may_be_bulky
 from tests.client import InProcess
 from tests.config.refusals import refused
@@ -22,7 +22,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(pace.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return slept
 
 
@@ -77,8 +77,8 @@ async def test_small_ones_pass_those_that_wait(waits: list[float]) -> None:
 def test_beyond_the_deadline_of_the_queue_they_are_sent_away(
     api: SignIn, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = in_process.application.pace  # type: ignore[attr-defined]  # of the edge
-    monkeypatch.setattr(own, "free_at", float("inf"))
+    edge: Any = in_process.application
+    monkeypatch.setattr(edge.pace, "free_at", float("inf"))
     answer = api().post("/auth/login", {"email": "x" * BULKY_BYTES, "password": "x"})
     refused(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "1"

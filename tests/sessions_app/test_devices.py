@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sessions_app.devices import device_name
-from sessions_app.lookup import has_resembling
+from sessions_app.lookup import lock_person
 from sessions_app.models import Session
 from tests.conftest import SignIn
 from tests.factories import PASSWORD
@@ -104,7 +104,11 @@ def test_a_device_is_seen_again_by_what_the_list_says(
         newest = alice.sessions.latest("pk")
         Session.objects.filter(pk=newest.pk).update(**fields)
     meant = Session.objects.filter(user=alice).resembling(device_id, agent, address)
-    found = has_resembling(
-        user_id=alice.pk, device_id=device_id, agent=agent, address=address
+    found = lock_person(
+        user_id=alice.pk,
+        epoch=alice.session_epoch,
+        device_id=device_id,
+        agent=agent,
+        address=address,
     )
     assert found is meant.exists()

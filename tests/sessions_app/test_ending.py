@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from accounts import services as accounts
 from accounts.models import User
 from audit.models import Event
-from sessions_app import services
+from sessions_app import lookup, services
 from sessions_app.errors import SessionEnded
 from sessions_app.models import EndReason, Session
 from tests.client import Api
@@ -248,7 +248,7 @@ def test_without_a_row_there_is_no_token(
     def fail(*_: object, **__: object) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(Session.objects.__class__, "create", fail)
+    monkeypatch.setattr(lookup, "insert_and_ask", fail)
     body = {"email": alice.email, "password": PASSWORD}
     answer = api().post("/auth/login", body)
     assert answer.status_code == 503

@@ -1,6 +1,6 @@
 """A refresh token that was used before: its end is remembered before it is told."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,8 @@ import time_machine
 from django.db import OperationalError, connection
 
 from accounts.models import User
-from audit.models import Event, EventQuerySet
+from audit import services as audit
+from audit.models import Event
 from sessions_app import services
 from sessions_app.errors import RefreshTokenReused
 from sessions_app.models import EndReason, Session, SessionQuerySet
@@ -213,16 +214,15 @@ def test_end_and_events_of_a_theft_are_one_change(
     """Where an event cannot be written, the next attempt ends and records it."""
     first = alices.tokens.refresh_token
     renewed(alices, renewed(alices, first))
-    write = EventQuerySet.bulk_create
+    write = audit._add
 
-    def fail(rows: EventQuerySet, events: Iterable[Event]) -> list[Event]:
-        written = list(events)
-        if failing in {event.action for event in written}:
+    def fail(events: Sequence[Event]) -> None:
+        if failing in {event.action for event in events}:
             raise OperationalError
-        return write(rows, written)
+        write(events)
 
     with monkeypatch.context() as fault:
-        fault.setattr(EventQuerySet, "bulk_create", fail)
+        fault.setattr(audit, "_add", fail)
         assert refresh(alices, first) == (503, "unavailable")
     assert Session.objects.get().ended_at is None
     assert refresh(alices, first) == REUSED
