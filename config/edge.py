@@ -18,7 +18,7 @@ from config.asgi_types import Application, Message, Receive, Scope, Send
 from config.errors import DomainError
 from config.handshakes import Handshake
 from config.identifiers import new_id
-from config.pace import Pace
+from config.pace import BULKY_BYTES, Pace, declares_bulk
 from config.refusals import is_plain, refuse
 
 REQUEST_ID = re.compile(
@@ -52,8 +52,8 @@ class Edge:
             )
         )
         if scope["type"] == "http":
-            exchange = Exchange(scope, headers, receive, send)
-            await exchange.run(self.application, self.pace)
+            exchange = Exchange(scope, headers, receive, send, self.pace)
+            await exchange.run(self.application)
         else:
             await Handshake(scope, headers, receive, send).run(self.application)
 
@@ -62,21 +62,29 @@ class Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send
+        self,
+        scope: Scope,
+        headers: dict[bytes, str],
+        receive: Receive,
+        send: Send,
+        pace: Pace,
     ) -> None:
         self.scope = scope
         self.headers = headers
         self.receive = receive
         self.send = send
+        self.pace = pace
+        self.is_bulky = declares_bulk(headers)
         self.received = 0
         self.complete = False
         self.status = 0
         self.started_at = time.perf_counter()
         self.deadline = asyncio.timeout(None)
 
-    async def run(self, application: Application, pace: Pace) -> None:
+    async def run(self, application: Application) -> None:
         try:
-            await pace.keep(self.headers)
+            if self.is_bulky:
+                await self.pace.keep()
             refuse(self.scope, self.headers)
             if is_plain(self.scope):
                 await self.insist_on_https()
@@ -103,6 +111,9 @@ class Exchange:
             self.received += len(message.get("body", b""))
             if self.received > settings.MAX_BODY_BYTES:
                 raise errors.BodyTooLarge
+            if self.received > BULKY_BYTES and not self.is_bulky:
+                self.is_bulky = True
+                await self.pace.keep()
             self.complete = not message.get("more_body", False)
         return message
 

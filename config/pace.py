@@ -20,10 +20,8 @@ class Pace:
     def __init__(self) -> None:
         self.free_at = 0.0
 
-    async def keep(self, headers: dict[bytes, str]) -> None:
+    async def keep(self) -> None:
         """Raises Unavailable where the wait would be too long."""
-        if not may_be_bulky(headers):
-            return
         now = asyncio.get_running_loop().time()
         wait = max(0.0, self.free_at - now)
         if wait > settings.QUEUE_DEADLINE.total_seconds():
@@ -32,9 +30,7 @@ class Pace:
         await asyncio.sleep(wait)
 
 
-def may_be_bulky(headers: dict[bytes, str]) -> bool:
-    """A body that tells no length may be."""
-    if b"transfer-encoding" in headers:
-        return True
+def declares_bulk(headers: dict[bytes, str]) -> bool:
+    """One that declares no length shows it only as it arrives."""
     length = headers.get(b"content-length", "")[: MAXIMUM_LENGTH_DIGITS + 1]
     return length.isascii() and length.isdigit() and int(length) > BULKY_BYTES
