@@ -91,7 +91,7 @@ def lock_person(
 def add_session(
     session: Session, event: Event, *, now: datetime, room: int
 ) -> list[UUID]:
-    """Those of the person's other active sessions that are beyond so many; the oldest."""
+    """Adds both. Those of the person's other active sessions that are beyond so many."""
     beyond = _beyond(connection.vendor, room)
     named = session.user_id, now, session.pk
     rows = insert_and_ask([session, event], beyond, *named)

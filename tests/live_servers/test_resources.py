@@ -26,7 +26,9 @@ LOGINS = 30
 # Threads of a server, those of streams, health and mail, and two servers.
 MOST_CONNECTIONS = 2 * (4 + 4)
 # Everything that may run.
-THREADS = re.compile(r"MainThread|django_[0-3]|stream_[01]|hash_[01]|health_0|outbox")
+THREADS = re.compile(
+    r"MainThread|django_[0-3]|stream_[01]|hash_[01]|health_0|outbox|announcing_0"
+)
 
 
 def burst(server: str, device: Pair, size: int = 100) -> list[Call]:
