@@ -110,6 +110,17 @@ def test_a_window_of_redis_ends() -> None:
     assert counting.hit({"a": 1})["a"].number == 1
 
 
+def test_a_redis_that_forgot_its_scripts_is_given_them_again() -> None:
+    """As one that was started anew."""
+    counting = redis_store()
+    counting.hit({"a": 60})
+    counting.client.script_flush()
+    assert counting.hit({"a": 60})["a"].number == 2
+    counting.client.script_flush()
+    counting.settle(Settlement(forgotten=["a"]))
+    assert counting.hit({"a": 60})["a"].number == 1
+
+
 def test_a_stray_give_back_does_not_stay_for_ever() -> None:
     counting = redis_store()
     counting.give_back(["a"])
