@@ -3,12 +3,15 @@ from typing import Any
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings as configured
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from config import context
+from tests.accounts.console import Browser
 from tests.client import Api, InProcess, signed_in
 from tests.factories import UserFactory, make_superuser
 
@@ -69,3 +72,14 @@ def bob(db: Any) -> User:
 @pytest.fixture
 def root(db: Any) -> User:
     return make_superuser(email="root@example.com", first_name="Root")
+
+
+@pytest.fixture
+def console(api: SignIn, root: User) -> Browser:
+    """A superuser's browser, who has just come in."""
+    browser = Browser(api())
+    assert browser.sign_in(root.email).status_code == 302
+    # A process asks for these once, and a test that empties the tables makes it forget
+    # them: a test that counts statements would count that question, or not.
+    ContentType.objects.get_for_models(*apps.get_models())
+    return browser

@@ -2,7 +2,6 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from tests.accounts.console import Browser
 from tests.client import Api
 from tests.conftest import SignIn
 from tests.factories import make_superuser
@@ -13,14 +12,6 @@ from tests.organizations.cast import Tenant, make_tenant
 def boss(api: SignIn, root: User) -> Api:
     """A superuser's client."""
     return api(root)
-
-
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    """A superuser's, who has just come in."""
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
 
 
 @pytest.fixture

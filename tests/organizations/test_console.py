@@ -70,13 +70,6 @@ def scene(db: Any) -> Scene:
     return make_scene()
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def room_url(room: str, row: Any = None, page: str = "change") -> str:
     return f"{BASE}/{room}/" if row is None else f"{BASE}/{room}/{row.pk}/{page}/"
 

@@ -24,13 +24,6 @@ from tests.organizations.test_console import invite, room_url
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def act(console: Browser, action: str, *rows: Any, **form: str) -> str:
     """What the page says then."""
     room = room_url(rows[0]._meta.model_name)

@@ -4,25 +4,16 @@ import httpx
 import pytest
 from django.contrib.contenttypes.models import ContentType
 
-from accounts.models import User
 from audit.models import Event
 from organizations import services
 from organizations.models import Invitation
 from organizations.roles import Role
 from outbox.models import Mail
 from tests.accounts.console import Browser
-from tests.conftest import SignIn
 from tests.organizations.cast import Tenant, invitation_token
 from tests.organizations.test_console import BASE, ROOMS, room_url, rows_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
 
 
 @pytest.fixture

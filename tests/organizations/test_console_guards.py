@@ -35,13 +35,6 @@ def scene(db: Any) -> Scene:
     return make_scene()
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def everything() -> list[Any]:
     """What must be left as it is; the console's own sign-in aside."""
     models = (Organization, Membership, Invitation)

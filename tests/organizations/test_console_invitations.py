@@ -20,13 +20,6 @@ from tests.organizations.test_console_actions import act, events
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def test_an_invitation_is_revoked(
     console: Browser, api: SignIn, acme: Tenant, root: User
 ) -> None:

@@ -22,13 +22,6 @@ from tests.organizations.test_console import room_url
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
-
-
 def form(tenant: Tenant, **changes: dict[str, Any]) -> dict[str, Any]:
     """As the page has it; `changes` by name of the person in the tenant."""
     organization = tenant.organization

@@ -7,9 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
 from tests.accounts.console import Browser
-from tests.conftest import SignIn
 from tests.organizations.cast import make_tenant
 from tests.organizations.test_console import (
     BASE,
@@ -28,13 +26,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def scene(db: Any) -> Scene:
     return make_scene()
-
-
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
 
 
 # --- Costs -------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
 from audit.models import Event
 from organizations.models import Organization
 from tests.accounts.console import Browser
@@ -14,13 +13,6 @@ from tests.organizations.test_console import invite
 from tests.organizations.test_console_actions import act, events, seat_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
-    return browser
 
 
 def facts(event: Event) -> tuple[Any, ...]:

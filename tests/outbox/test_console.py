@@ -24,11 +24,9 @@ REFUSAL = "Only mails that were given up, and are still of use, can be sent agai
 
 
 @pytest.fixture
-def console(api: SignIn, root: User) -> Browser:
-    browser = Browser(api())
-    assert browser.sign_in(root.email).status_code == 302
+def console(console: Browser) -> Browser:
     Mail.objects.all().delete()  # of that sign-in
-    return browser
+    return console
 
 
 def given_up(number: int = 1, **changes: Any) -> list[Mail]:
