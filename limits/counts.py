@@ -28,8 +28,6 @@ class Store(Protocol):
     def give_back(self, keys: Sequence[str]) -> None:
         """Takes one off each."""
 
-    def forget(self, keys: Sequence[str]) -> None: ...
-
     def settle(self, account: "Settlement") -> None:
         """All of it, in one round trip where there is one."""
 

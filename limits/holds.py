@@ -12,9 +12,8 @@ from typing import Any
 import redis
 import structlog
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from limits.redis_store import client
 from limits.stores import digest
 
 # What is held, by whom.
@@ -44,12 +43,7 @@ class SharedHolds:
     PREFIX = "holds:"
 
     def __init__(self, url: str) -> None:
-        self.client: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=0.2,
-            socket_connect_timeout=0.2,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self.client: Any = client(url)
         self.script = self.client.register_script(TAKE)
         self.rests_until = 0.0
 

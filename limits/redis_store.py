@@ -11,6 +11,17 @@ from limits.counts import NOTHING, Count, Settlement
 
 # What is given back after its window has ended lives no longer than this.
 STRAY_SECONDS = 60
+PATIENCE_SECONDS = 0.2
+
+
+def client(url: str) -> redis.Redis:
+    """Without retries: who uses it has a breaker, and no call may wait for seconds."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=PATIENCE_SECONDS,
+        socket_connect_timeout=PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 class RedisStore:
@@ -50,13 +61,7 @@ class RedisStore:
     """
 
     def __init__(self, url: str) -> None:
-        # No retries: the breaker decides, and a call must not wait for seconds.
-        self.client = redis.Redis.from_url(
-            url,
-            socket_timeout=0.2,
-            socket_connect_timeout=0.2,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self.client = client(url)
         self.hitting: Any = self.client.register_script(self.HIT)
         self.settling: Any = self.client.register_script(self.SETTLE)
 
@@ -77,9 +82,6 @@ class RedisStore:
 
     def give_back(self, keys: Sequence[str]) -> None:
         self.settle(Settlement(given_back=keys))
-
-    def forget(self, keys: Sequence[str]) -> None:
-        self.settle(Settlement(forgotten=keys))
 
     def settle(self, account: Settlement) -> None:
         wishes: list[tuple[str, str | int]] = [

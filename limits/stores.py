@@ -70,14 +70,14 @@ class DatabaseStore:
         for key in keys:
             Counter.objects.filter(key=key, count__gt=0).update(count=F("count") - 1)
 
-    def forget(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            Counter.objects.filter(key=key).delete()
-
     def settle(self, account: Settlement) -> None:
-        self.forget([*account.forgotten, *account.renewed])
+        self._forget([*account.forgotten, *account.renewed])
         self.give_back(account.given_back)
         self.hit(account.renewed)
+
+    def _forget(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            Counter.objects.filter(key=key).delete()
 
     def _standing(self, keys: Iterable[str], now: int) -> set[str]:
         windows = Counter.objects.filter(key__in=keys, expires_at__gt=now)
@@ -115,15 +115,15 @@ class MemoryStore:
                     number, end = self.windows[key]
                     self.windows[key] = (max(0, number - 1), end)
 
-    def forget(self, keys: Sequence[str]) -> None:
+    def settle(self, account: Settlement) -> None:
+        self._forget([*account.forgotten, *account.renewed])
+        self.give_back(account.given_back)
+        self.hit(account.renewed)
+
+    def _forget(self, keys: Sequence[str]) -> None:
         with self.lock:
             for key in keys:
                 self.windows.pop(key, None)
-
-    def settle(self, account: Settlement) -> None:
-        self.forget([*account.forgotten, *account.renewed])
-        self.give_back(account.given_back)
-        self.hit(account.renewed)
 
     def _read(self, keys: Sequence[str], now: float) -> dict[str, Count]:
         return {
@@ -155,9 +155,6 @@ class ResilientStore:
 
     def give_back(self, keys: Sequence[str]) -> None:
         self._try("give_back", keys)
-
-    def forget(self, keys: Sequence[str]) -> None:
-        self._try("forget", keys)
 
     def settle(self, account: Settlement) -> None:
         self._try("settle", account)

@@ -49,7 +49,7 @@ def test_what_another_key_spares_is_not_counted(counting: Store) -> None:
     counting.hit({"guard": 60})
     counts = counting.hit(periods, unless={"b": "guard"})
     assert {key: count.number for key, count in counts.items()} == {"a": 2}
-    counting.forget(["guard"])
+    counting.settle(Settlement(forgotten=["guard"]))
     counts = counting.hit(periods, unless={"b": "guard"})
     assert {key: count.number for key, count in counts.items()} == {"a": 3, "b": 2}
 
@@ -85,7 +85,7 @@ def test_what_is_given_back_was_not_counted(counting: Store) -> None:
 
 def test_what_is_forgotten_begins_anew(counting: Store) -> None:
     counting.hit({"a": 60, "b": 60})
-    counting.forget(["a", "never"])
+    counting.settle(Settlement(forgotten=["a", "never"]))
     counts = counting.hit({"a": 60, "b": 60})
     assert (counts["a"].number, counts["b"].number) == (1, 2)
 
@@ -181,7 +181,7 @@ def test_without_redis_this_process_counts(caplog: pytest.LogCaptureFixture) -> 
     assert numbers == [1, 2, 3]
     counting.give_back(["a"])
     assert counting.hit({"a": 60})["a"].number == 3
-    counting.forget(["a"])
+    counting.settle(Settlement(forgotten=["a"]))
     assert counting.hit({"a": 60})["a"].number == 1
     assert caplog.text.count("counter_unreachable") == 1
 
