@@ -103,9 +103,11 @@ def manage(service: Service, *arguments: str) -> str:
     return servers.manage(*arguments, environment=environment)
 
 
+# In this database: tests that run beside this one have servers of the same name.
 WAITING = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE application_name = 'both' AND wait_event_type = 'Lock'
+    WHERE datname = current_database()
+    AND application_name = 'both' AND wait_event_type = 'Lock'
 """
 
 
